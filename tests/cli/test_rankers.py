@@ -137,16 +137,17 @@ def test_gradients_through_a_reference_model(home: Creditline) -> None:
     assert "already trained on 18 works" in again.err
     assert home("members", "reference", "--json").document == {**made.document, "trained": False}
     listed = home("rankers", "--json").document
-    assert [one["name"] for one in listed["rankers"]][:3] == ["pixel-kernel", "responsibilities", "gradients"]
-    assert {one["name"] for one in listed["rankers"][3:]} == {n for n, p in PEERS.items() if find_spec(p) is not None}
-    three = [word for one in listed["rankers"][:3] for word in ("--ranker", one["name"])]
-    kept = home("rankers", *three, "--keep", "--json").document
+    names = [one["name"] for one in listed["rankers"]]
+    assert names[:4] == ["pixel-kernel", "responsibilities", "patches", "gradients"]
+    assert set(names[4:]) == {n for n, p in PEERS.items() if find_spec(p) is not None}
+    three = ["pixel-kernel", "responsibilities", "gradients"]
+    kept = home("rankers", *(word for name in three for word in ("--ranker", name)), "--keep", "--json").document
     assert kept["rankers"][2]["settings"]["reference_sha256"] == made.document["weights_sha256"]
     assert -1 <= kept["rankers"][2]["member_lds"]["value"] <= 1
     sample = home("samples", "--json").document["samples"][0]["id"]
     audit = ("audit", sample, "--shortlist", 3, "--no-jacobian", "--workers", 1, "--json")
     audited = home(*audit).document["audits"][0]
-    assert [one["name"] for one in audited["ranker"]["rankers"]] == ["pixel-kernel", "responsibilities", "gradients"]
+    assert [one["name"] for one in audited["ranker"]["rankers"]] == three
     alone = home(*audit, "--ranker", "gradients").document["audits"][0]
     assert [one["name"] for one in alone["ranker"]["rankers"]] == ["gradients"]
     assert home("doctor").status == 0

@@ -169,6 +169,7 @@ def test_findings_are_counted_and_the_first_are_kept(
 
 
 @pytest.mark.slow
+@pytest.mark.reopens
 def test_a_member_that_kills_its_reader_is_refused_and_the_others_go_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
