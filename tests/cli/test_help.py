@@ -4,6 +4,7 @@ parse.
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from cli.groups import load
 from cli.main import app
 from tests.support.running import Creditline
 
+OF_OTHER_PROGRAMS = {"--revision", "--sparse"}
+"""Options of `hf` and of `tar`, which messages name too."""
 PACKAGES = ("home", "works", "rights", "ensembles", "attribution", "publish")
 
 
@@ -86,6 +89,22 @@ def test_every_option_is_explained() -> None:
             if parameter.name != "help":
                 assert parameter.help, (words, parameter.name)
                 assert parameter.help.endswith("."), (words, parameter.help)
+
+
+def test_every_option_that_a_text_names_exists() -> None:
+    """Messages and docstrings of all rooms send nobody to an option that no command has."""
+    commands = [typer.main.get_command(app), *(command for _, command in all_commands())]
+    known = {name for command in commands for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    known |= {"--help", *OF_OTHER_PROGRAMS}
+    root = Path(cli.__file__).parents[1]
+    for path in (
+        path for room in ("attribution", "registry", "reports", "cli") for path in (root / room).rglob("*.py")
+    ):
+        if path.parent == root / "reports" / "rendering":  # its names with two hyphens are those of CSS
+            continue
+        texts = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Constant)]
+        named = {name for text in texts for name in re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", str(text))}
+        assert named <= known, (path, named - known)
 
 
 def test_the_help_lists_all_commands_without_importing_them(creditline: Creditline) -> None:

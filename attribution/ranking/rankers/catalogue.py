@@ -96,7 +96,7 @@ def make_ranker(name: str, inputs: RankerInputs) -> Ranker:
     if name == Captions.name:
         if inputs.encode_texts is None:
             raise MissingPartError(
-                f"the ranker {name} needs members that are trained under captions or classes: train with --labels-from, "
+                f"the ranker {name} needs members that are trained under captions or classes: train with --label, "
                 f"or use --ranker {PixelKernel.name}"
             )
         return Captions(inputs.encode_texts)
