@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from jaxtyping import Float64
@@ -45,6 +45,11 @@ class NoiseSchedule(Protocol):
     def beta_end(self) -> float: ...
     @property
     def beta_schedule(self) -> Betas: ...
+
+
+def schedule_fields(schedule: NoiseSchedule) -> dict[str, Any]:
+    """The four fields of a schedule by name, to be set on other settings or compared with theirs."""
+    return {name: getattr(schedule, name) for name in ("train_steps", "beta_start", "beta_end", "beta_schedule")}
 
 
 def check_schedule(schedule: NoiseSchedule) -> None:

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
-from attribution.denoisers.schedule import Betas, Method, Serve, Spacing, alpha_bars, check_schedule
+from attribution.denoisers.schedule import Betas, Method, Serve, Spacing, alpha_bars, check_schedule, schedule_fields
 from attribution.ensemble.recipe import TrainingSettings, stored_fields
 from registry.errors import InputError, UsageError
 
@@ -212,9 +212,4 @@ def _half_log_snr(alpha_bar: float) -> float:
 
 def schedule_of(training: TrainingSettings) -> SamplerSettings:
     """A training's noise schedule, with the sampler's default steps."""
-    return SamplerSettings(
-        train_steps=training.train_steps,
-        beta_start=training.beta_start,
-        beta_end=training.beta_end,
-        beta_schedule=training.beta_schedule,
-    )
+    return SamplerSettings(**schedule_fields(training))

@@ -25,7 +25,7 @@ from torch import Tensor
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.interface import DenoiserKind, Member, Prompt, Shape
 from attribution.denoisers.libraries import diffusers
-from attribution.denoisers.schedule import Betas, SamplingDefaults, alpha_bars, check_schedule
+from attribution.denoisers.schedule import Betas, SamplingDefaults, alpha_bars, check_schedule, schedule_fields
 from attribution.denoisers.space import Condition
 from attribution.denoisers.text_to_image.base import BaseFiles, open_autoencoder, open_texts, open_unet
 from attribution.denoisers.text_to_image.condition import TextCondition, text_condition
@@ -176,13 +176,10 @@ class Adapters(DenoiserKind):
             )
         if classes:
             raise UsageError("a text-to-image base reads captions, and knows no classes: leave the classes out")
-        names = ("train_steps", "beta_start", "beta_end", "beta_schedule")
-        for name in names:
-            if getattr(schedule, name) != getattr(self, name):
-                raise UsageError(
-                    f"the recipe trains under {name} {getattr(schedule, name)}, the base under {getattr(self, name)}: "
-                    "use the base's"
-                )
+        own = schedule_fields(self)
+        for name, value in schedule_fields(schedule).items():
+            if value != own[name]:
+                raise UsageError(f"the recipe trains under {name} {value}, the base under {own[name]}: use the base's")
 
     @property
     def shape(self) -> Shape:

@@ -74,6 +74,7 @@ def adapters_recipe(
         IntegrityError: a file of the base was changed since it was registered.
         UsageError: a value is outside its range, or the base cannot make images of this size.
     """
+    from attribution.denoisers.schedule import schedule_fields
     from attribution.denoisers.text_to_image.kind import Adapters
     from attribution.ensemble.recipe import EnsembleSettings
     from attribution.training.lifecycle import labels_of
@@ -104,13 +105,7 @@ def adapters_recipe(
     return EnsembleSettings(
         image=replace(image, size=kind.size),
         network=kind,
-        training=replace(
-            training,
-            train_steps=kind.train_steps,
-            beta_start=kind.beta_start,
-            beta_end=kind.beta_end,
-            beta_schedule=kind.beta_schedule,
-        ),
+        training=replace(training, **schedule_fields(kind)),
         label_column=column,
         labels_sha256=labels.sha256,
     )

@@ -18,7 +18,7 @@ from attribution.ablation.jacobian import sample_with_jacobian
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.interface import Prompt
 from attribution.denoisers.libraries import diffusers
-from attribution.denoisers.schedule import alpha_bars
+from attribution.denoisers.schedule import alpha_bars, schedule_fields
 from attribution.denoisers.text_to_image.condition import TextCondition
 from attribution.denoisers.text_to_image.kind import Adapters
 from attribution.denoisers.text_to_image.lora import Target
@@ -153,14 +153,7 @@ def test_the_jacobian_agrees_with_differences(bases: Path, tmp_path: Path) -> No
     """Through the guided latent sampler and the decoder."""
     kind = tiny_kind(bases / "sd")
     ensemble = kind.open_members(save_members(kind, tmp_path, 2), "cpu")
-    settings = SamplerSettings(
-        method="ddim",
-        steps=3,
-        clip=False,
-        beta_start=kind.beta_start,
-        beta_end=kind.beta_end,
-        beta_schedule=kind.beta_schedule,
-    )
+    settings = SamplerSettings(method="ddim", steps=3, clip=False, **schedule_fields(kind))
     noise = noise_batch([5], settings.draws, kind.shape)
     condition = kind.condition([Prompt("a cat", 2.0)], ())
     found = sample_with_jacobian(ensemble, noise, settings, condition=condition)
