@@ -206,8 +206,8 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
     # Before any file: an audit of something else with this id keeps its own.
     existing = recorded_audit(context, audit_id, found.subject)
     jacobian, members = None, context.settings.jacobian_members
-    no_jacobian = NO_JACOBIAN if shown is None else shown.no_jacobian or NO_JACOBIAN
-    if found.subject.sample_id is not None and context.settings.jacobian and no_jacobian == NO_JACOBIAN:
+    no_jacobian = None if shown is None else shown.no_jacobian
+    if found.subject.sample_id is not None and context.settings.jacobian and no_jacobian is None:
         jacobian = jacobian_file(context.registry.home, found.subject.sample_id, members)
     landscapes = landscapes_of(
         context.encoded.membership, context.ensemble.membership_of(context.decoys.words), jacobian, shown
@@ -235,7 +235,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
                 landscapes,
                 jacobian=jacobian,
                 jacobian_members=members,
-                no_jacobian=no_jacobian,
+                no_jacobian=no_jacobian or NO_JACOBIAN,
                 lpips=context.lpips,
                 side=found.image.shape[-1],
                 why_not=SEEN_BY_ALL,
