@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +81,7 @@ def encode_works(
                 sha256: value.clone(memory_format=torch.contiguous_format)
                 for sha256, value in zip(hashes, encoded, strict=True)
             }
-            write_atomically(path, lambda part, tensors=tensors: save_file(tensors, part))  # type: ignore[misc]  # bound now
+            write_atomically(path, partial(save_file, tensors))
         start += len(hashes)
 
 
@@ -106,5 +106,5 @@ def training_condition(
         return kind.unpack(load_file(path))
     made = kind.condition(prompts, classes)
     if made is not None and (tensors := kind.pack(made)):
-        write_atomically(path, lambda part: save_file(tensors, part))
+        write_atomically(path, partial(save_file, tensors))
     return made

@@ -76,12 +76,12 @@ class FeatureKernel(Ranker):
                 "weights": self.embedding.sha256,
                 "width": self.embedding.width,
             }
-            if self.embedding.reads_texts and works.texts is not None:
-                content["texts"] = works.texts.sha256
+            texts = works.texts if self.embedding.reads_texts else None
+            if texts is not None:
+                content["texts"] = texts.sha256
 
             def compute(pictures: Float32[np.ndarray, "work channel height width"], rows: slice) -> np.ndarray:
-                known = works.texts if self.embedding.reads_texts else None
-                return embedded(self.embedding, pictures, () if known is None else known.of(rows))
+                return embedded(self.embedding, pictures, () if texts is None else texts.of(rows))
 
             file = FeatureFile(self.embedding.name, content, self.embedding.width, np.float16)
             self._features = works, work_features(file, works, images.shape, compute, self.on_progress)

@@ -32,9 +32,9 @@ from attribution.ranking.rankers.interface import Images, dense_scores
 from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.noise import exogenous_noise, noise_batch
-from attribution.sampling.requests import requests_for
+from attribution.sampling.requests import request_of, requests_for
 from attribution.sampling.sampler import sample
-from attribution.sampling.schedule import SamplerSettings, schedule_of
+from attribution.sampling.schedule import schedule_of
 from attribution.training.dataset import build_training_set, open_training_set
 from attribution.training.lifecycle import create_ensemble, labels_of, train_ensemble
 from attribution.training.reference_model import ReferenceModel
@@ -113,8 +113,7 @@ def test_an_audit_shows_the_base_alone(world: AdapterWorld) -> None:
     (audit,) = auditor.audit_samples(world.samples)
     kept = load_file(world.registry.home.audit(audit.id))
     (row,) = world.samples
-    sampler = SamplerSettings(**{name: row.sampler[name] for name in ("method", "steps") if name in row.sampler})
-    sampler = replace(schedule_of(world.reference.settings.training), steps=sampler.steps, clip=False)
+    sampler, _ = request_of(row)
     noise = exogenous_noise(row.seed, sampler.draws, world.kind.shape)
     condition = world.kind.condition([PROMPT], ())
     alone = sample(world.kind.open_base("cpu"), noise[None], sampler, condition=condition)
