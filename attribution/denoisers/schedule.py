@@ -48,7 +48,7 @@ class NoiseSchedule(Protocol):
 
 
 def schedule_fields(schedule: NoiseSchedule) -> dict[str, Any]:
-    """The four fields of a schedule by name, to be set on other settings or compared with theirs."""
+    """The four fields of a schedule, by name: to be set on other settings, or compared."""
     return {name: getattr(schedule, name) for name in ("train_steps", "beta_start", "beta_end", "beta_schedule")}
 
 
