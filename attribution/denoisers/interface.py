@@ -237,7 +237,12 @@ class DenoiserKind(Space, ABC):
     def save_member(self, member: Member, folder: Path) -> None:
         """Write config.json and the trained part (safetensors) into ``folder``."""
         (folder / CONFIG_NAME).write_text(json.dumps(self.config(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        save_file({name: value.contiguous() for name, value in member.state().items()}, folder / WEIGHTS_NAME)
+        tensors = {name: value.contiguous() for name, value in member.state().items()}
+        save_file(tensors, folder / WEIGHTS_NAME, self.weights_metadata())
+
+    def weights_metadata(self) -> dict[str, str] | None:
+        """What the header of a member's weights says; None: nothing."""
+        return None
 
     def load_member(self, folder: Path, *, trainable: bool = False) -> Member:
         """Open a member's folder for inference; ``trainable``: the trained part takes gradients.

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from safetensors.torch import save_file
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble
@@ -34,7 +33,6 @@ from attribution.denoisers.text_to_image.lora import ENDINGS, Layer, Target, lay
 from attribution.denoisers.text_to_image.members import AdapterMember, SharedBaseEnsemble
 from registry.bases.records import base_by_id
 from registry.errors import MissingPartError, UsageError
-from registry.members.manifest import CONFIG_NAME, WEIGHTS_NAME
 
 if TYPE_CHECKING:
     from attribution.denoisers.schedule import NoiseSchedule
@@ -249,7 +247,10 @@ class Adapters(DenoiserKind):
         """Write config.json, and A and B as a LoRA file of diffusers."""
         if not isinstance(member, AdapterMember):
             raise UsageError(f"a {type(member).__name__} is no member of the kind {self.name!r}")
-        (folder / CONFIG_NAME).write_text(json.dumps(self.config(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        super().save_member(member, folder)
+
+    def weights_metadata(self) -> dict[str, str]:
+        """What peft and diffusers read in the header of a LoRA file."""
         described = {
             "unet.r": self.rank,
             "unet.lora_alpha": self.alpha,
@@ -257,9 +258,7 @@ class Adapters(DenoiserKind):
             "unet.lora_dropout": 0.0,
             "unet.bias": "none",
         }
-        metadata = {"format": "pt", "lora_adapter_metadata": json.dumps(described, indent=2, sort_keys=True)}
-        tensors = {name: value.cpu().contiguous() for name, value in member.state().items()}
-        save_file(tensors, folder / WEIGHTS_NAME, metadata)
+        return {"format": "pt", "lora_adapter_metadata": json.dumps(described, indent=2, sort_keys=True)}
 
     def open_members(self, folders: Sequence[Path], device: str) -> Ensemble:
         return SharedBaseEnsemble([self.load_member(folder).to(device) for folder in folders], self)
