@@ -62,13 +62,10 @@ class AdapterKind(Protocol):
 class AdapterMember(Member):
     """A and B for every adapted module of the base. The base is no part of the member."""
 
-    def __init__(
-        self, kind: AdapterKind, names: Sequence[str], down: Sequence[Tensor], up: Sequence[Tensor], scale: float
-    ) -> None:
+    def __init__(self, kind: AdapterKind, names: Sequence[str], down: Sequence[Tensor], up: Sequence[Tensor]) -> None:
         super().__init__()
         self.kind = kind
         self.names = tuple(names)
-        self.scale = scale
         adapted = kind.layout()
         layers = [adapter_layers(adapted[name], *pair) for name, *pair in zip(self.names, down, up, strict=True)]
         self.down_layers = nn.ModuleList([first for first, _ in layers])
@@ -90,7 +87,7 @@ class AdapterMember(Member):
         generator = torch.Generator().manual_seed(seed)
         layers = kind.layout()
         pairs = [adapter_start(layer, kind.rank, generator) for layer in layers.values()]
-        return cls(kind, tuple(layers), [down for down, _ in pairs], [up for _, up in pairs], kind.scale)
+        return cls(kind, tuple(layers), [down for down, _ in pairs], [up for _, up in pairs])
 
     def forward(
         self,
@@ -101,7 +98,7 @@ class AdapterMember(Member):
         stack = AdapterLayers(
             dict(zip(self.names, cast(Iterable[Layer], self.down_layers), strict=True)),
             dict(zip(self.names, cast(Iterable[Layer], self.up_layers), strict=True)),
-            self.scale,
+            self.kind.scale,
         )
         pairs = [(row, 0) for row in range(len(x))]
         return self.kind.predictor(x.device).predict(x, t, self.kind.complete(condition, x), stack, pairs)
@@ -165,7 +162,12 @@ class SharedBaseEnsemble(Ensemble):
 
     @cached_property
     def stack(self) -> AdapterStack:
-        return AdapterStack.of([member.adapter() for member in self._adapters()], self._adapters()[0].scale)
+        return AdapterStack.of([member.adapter() for member in self._adapters()], self.kind.scale)
+
+    @property
+    def kind(self) -> AdapterKind:
+        """What the members have in common."""
+        return self._adapters()[0].kind
 
     def _adapters(self) -> list[AdapterMember]:
         return [member for member in self.members if isinstance(member, AdapterMember)]
@@ -177,13 +179,13 @@ class SharedBaseEnsemble(Ensemble):
         condition: Any = None,  # noqa: ANN401  # a TextCondition
         weights: Float[Tensor, "batch member"] | None = None,
     ) -> Float[Tensor, "member batch channel height width"]:
-        kind = self._adapters()[0].kind
         needed = torch.ones(len(x), self.n, dtype=torch.bool) if weights is None else (weights != 0).cpu()
         pairs = [(row, member) for row, member in needed.nonzero().tolist()]
         outputs = x.new_zeros((self.n, *x.shape))
         if pairs:
             t = by_row(timestep, x)
-            eps = kind.predictor(x.device).predict(x, t, kind.complete(condition, x), self.stack, pairs)
+            condition = self.kind.complete(condition, x)
+            eps = self.kind.predictor(x.device).predict(x, t, condition, self.stack, pairs)
             places = torch.tensor(pairs, device=x.device)
             outputs[places[:, 1], places[:, 0]] = eps
         return outputs
@@ -198,8 +200,7 @@ class SharedBaseEnsemble(Ensemble):
         chosen = [(member, float(w)) for member, w in zip(self._adapters(), weights, strict=True) if w]
         if not chosen:
             raise UsageError("no member has a weight: expected at least 1 to merge")
-        first = chosen[0][0]
-        stack = AdapterStack.of([member.adapter() for member, _ in chosen], first.scale)
+        stack = AdapterStack.of([member.adapter() for member, _ in chosen], self.kind.scale)
         down, up = merged(stack, torch.tensor([weight for _, weight in chosen]))
-        made = AdapterMember(first.kind, first.names, list(down.values()), list(up.values()), first.scale)
+        made = AdapterMember(self.kind, tuple(down), list(down.values()), list(up.values()))
         return SharedBaseEnsemble([made.eval().requires_grad_(False)], self.space)
