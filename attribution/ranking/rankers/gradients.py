@@ -39,7 +39,7 @@ from attribution.denoisers.space import Condition
 from attribution.ranking.rankers.curvature import Factors, LayerGradients, fitted_factors
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
 from attribution.ranking.rankers.interface import Images, Query, Works
-from attribution.ranking.rankers.kernel import ENCODED_AT_ONCE
+from attribution.ranking.rankers.kernel import encoded_pictures
 from attribution.ranking.rankers.noised_views import NOISE_SEED, NoisedViews
 from attribution.training.reference_model import ReferenceModel
 from registry.ids import sha256_of
@@ -125,7 +125,7 @@ class GradientEmbedding(Embedding):
         if self._fitted is works:
             return
         rows = rows_for_factors(works)
-        pictures = self._encoded(works.pictures(rows, shape))
+        pictures = encoded_pictures(works.pictures(rows, shape), self.model.space)
         condition = self.model.condition(works.texts.of(rows) if works.texts else [None] * len(rows))
         channels, height, width = pictures.shape[1:]
         self.views = NoisedViews.middle(
@@ -160,14 +160,9 @@ class GradientEmbedding(Embedding):
     def embed_under(
         self, images: Float32[np.ndarray, "image channel height width"], texts: Sequence[str | None]
     ) -> Float32[np.ndarray, "image feature"]:
-        parts = self._parts(self._encoded(images), self.model.condition(texts))
+        parts = self._parts(encoded_pictures(images, self.model.space), self.model.condition(texts))
         centred = [part - common for part, common in zip(parts, self.common, strict=True)]
         return np.asarray(torch.cat([functional.normalize(part, dim=1) for part in centred], dim=1).numpy())
-
-    @torch.no_grad()
-    def _encoded(self, images: Float32[np.ndarray, "image channel height width"]) -> Tensor:
-        parts = torch.split(torch.from_numpy(images) * 2.0 - 1.0, ENCODED_AT_ONCE)
-        return torch.cat([self.model.space.encode(part) for part in parts])
 
     def _predicted(
         self, pictures: Float[Tensor, "image channel height width"], condition: Condition | None

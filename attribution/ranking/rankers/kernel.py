@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64
+from torch import Tensor
 
 from attribution.denoisers.space import Space
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Rows, Works, pixel_by_pixel
@@ -59,10 +60,14 @@ class LatentKernel(Ranker):
 
 def latents_of(images: Images, space: Space) -> Float32[np.ndarray, "image value"]:
     """Images in the space of the members, flattened as in torch."""
-    with torch.no_grad():
-        parts = torch.split(torch.from_numpy(images.pictures) * 2.0 - 1.0, ENCODED_AT_ONCE)
-        found = [space.encode(part).float().flatten(1).numpy() for part in parts]
-    return np.ascontiguousarray(np.concatenate(found))
+    return np.ascontiguousarray(encoded_pictures(images.pictures, space).float().flatten(1).numpy())
+
+
+@torch.no_grad()
+def encoded_pictures(pictures: Float32[np.ndarray, "image channel height width"], space: Space) -> Tensor:
+    """Pictures in [0, 1] in the space of the members, [image, channel, height, width]."""
+    parts = torch.split(torch.from_numpy(pictures) * 2.0 - 1.0, ENCODED_AT_ONCE)
+    return torch.cat([space.encode(part) for part in parts])
 
 
 def latent_rows(works: Works) -> Rows:
