@@ -67,7 +67,7 @@ class Features(nn.Module):
         return features
 
 
-def train_autoencoder(kept: Path, squeezenet: Path, steps: int = STEPS) -> None:
+def train_autoencoder(kept: Path, squeezenet: Path, steps: int) -> None:
     """Train to ``steps``, from the last checkpoint if there is one, and write ``vae``."""
     torch.manual_seed(0)
     works = torch.from_numpy(np.load(kept / "works.npz")["images"]).permute(0, 3, 1, 2)

@@ -106,7 +106,7 @@ def networks() -> nn.ModuleDict:
     return nn.ModuleDict({"t": transformers().CLIPTextModel(text), "u": unet.to(memory_format=torch.channels_last)})
 
 
-def train_denoiser(kept: Path, steps: int = STEPS, decay: int = DECAY) -> None:
+def train_denoiser(kept: Path, steps: int) -> None:
     """Train to ``steps``, from the last checkpoint if there is one; it ends in ``unet.ckpt``."""
     torch.manual_seed(1)
     works, tokenizer = np.load(kept / "works.npz"), clip_tokenizer()
@@ -124,7 +124,7 @@ def train_denoiser(kept: Path, steps: int = STEPS, decay: int = DECAY) -> None:
     kept_products, begun, losses = noise_schedule().alphas_cumprod, time.monotonic(), []
     for step in range(first, steps):
         for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * min(1.0, max(0.01, (steps - step) / decay))
+            group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * min(1.0, max(0.01, (steps - step) / DECAY))
         picks, draws = np.random.default_rng([3, step]), torch.Generator().manual_seed(1000 + step)
         pool = next(pool for last, pool in pools.items() if step < last)
         chosen = pool[picks.integers(len(pool), size=BATCH)]
