@@ -42,7 +42,7 @@ from attribution.denoisers.space import Condition
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.evidence.adjustment import Neighbours, member_alignment
 from attribution.evidence.group_test import WORK_BANDWIDTH
-from attribution.evidence.randomisation import contrast_weights, exact_p_values, mean_predictions
+from attribution.evidence.randomisation import contrast_weights, mean_predictions
 from attribution.metrics.statistics import bootstrap_interval, share_of
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import renoise
@@ -50,6 +50,7 @@ from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.loop import draw_works, learning_rate, loss_weight
 from benchmarks.record import conclude
+from registry.basis.p_values import exact_p_values
 from registry.encodings.codes import codes_of, decoys
 from registry.encodings.words import bits
 from registry.home import write_atomically

@@ -41,7 +41,7 @@ from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.evidence.adjustment import MOST, Neighbours, member_alignment
-from attribution.evidence.randomisation import contrast_weights, exact_p_values, mean_predictions
+from attribution.evidence.randomisation import contrast_weights, mean_predictions
 from attribution.images import from_pixels, to_pixels
 from attribution.metrics.statistics import share_of
 from attribution.ranking.rankers.kernel import mean_squared_differences
@@ -55,6 +55,7 @@ from benchmarks.lds.ground_truth import losses_of, models_of, random_halves
 from benchmarks.lds.models import CleanDenoiser, Stack, trained
 from benchmarks.papers.digits import read_idx, shrink
 from benchmarks.record import conclude
+from registry.basis.p_values import exact_p_values
 from registry.encodings.assignment import Assignment, Groups
 from registry.encodings.codes import codes_of, default_weight
 from registry.encodings.nested import draw_slots, room_for, sizes_that_do

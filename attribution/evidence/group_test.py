@@ -28,11 +28,12 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.evidence.adjustment import Neighbours, member_alignment
-from attribution.evidence.randomisation import contrast_weights, exact_p_values, mean_predictions
+from attribution.evidence.randomisation import contrast_weights, mean_predictions
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.statistics import benjamini_hochberg
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.sampling.predictions import MemberPredictions
+from registry.basis.p_values import exact_p_values
 from registry.encodings.assignment import Assignment, distinct_draws
 from registry.encodings.words import bits
 from registry.storage.current_rights import rights_of, with_rightsholders

@@ -41,8 +41,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from attribution.evidence.group_test import Pulls
-from attribution.evidence.randomisation import contrast_weights, exact_p_values
+from attribution.evidence.randomisation import contrast_weights
 from attribution.metrics.statistics import benjamini_yekutieli
+from registry.basis.p_values import exact_p_values
 
 DRAWS, MORE_DRAWS = 1_999, 19_999
 SMALL = 0.01

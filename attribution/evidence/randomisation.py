@@ -53,6 +53,7 @@ from attribution.evidence.adjustment import MemberAlignment, Neighbours, member_
 from attribution.evidence.effect_interval import Effects, effects_of
 from attribution.metrics.statistics import benjamini_hochberg
 from attribution.sampling.predictions import MemberPredictions
+from registry.basis.p_values import exact_p_values
 from registry.encodings.words import bits
 from registry.errors import UsageError
 
@@ -169,14 +170,3 @@ def assess_alignment(
 def _under(values: Float64[np.ndarray, "unit member"], others: np.ndarray) -> Float64[np.ndarray, "unit decoy"]:
     """Each unit's contrast under the decoys that all units share, or under its own."""
     return values @ others.T if others.ndim == 2 else np.asarray(np.einsum("um,udm->ud", values, others))
-
-
-def exact_p_values(
-    statistic: Float64[np.ndarray, " unit"], decoy_statistic: Float64[np.ndarray, "unit decoy"]
-) -> Float64[np.ndarray, " unit"]:
-    """(1 + #{decoys >= unit}) / (1 + #decoys); ties count against the unit, up to rounding."""
-    tolerance = 1e-9 * np.abs(decoy_statistic).max(axis=1, initial=0.0)
-    # Counting smaller values makes NaN count against the unit.
-    smaller = (decoy_statistic < (statistic - tolerance)[:, None]).sum(axis=1)
-    as_large = decoy_statistic.shape[1] - smaller
-    return np.asarray((1.0 + as_large) / (1.0 + decoy_statistic.shape[1]), dtype=np.float64)

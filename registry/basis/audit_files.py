@@ -12,15 +12,13 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from registry.basis.p_values import Values, exact_p_values, q_values
 from registry.basis.sealed_events import HELP
 from registry.errors import IntegrityError
 from registry.home import Home
 from registry.ids import sha256_of_file
-
-Values = NDArray[np.float64]
 
 INFLUENCES: Mapping[str, float] = {
     "influence_estimate": 1e-9,
@@ -92,7 +90,7 @@ def _in_file(path: Path, audit: str, stated: Mapping[str, Values]) -> dict[str, 
                         f"candidate, audit {audit}: {count} rows, and {len(decoys)} in the audit's own file {path.name}; {HELP}"
                     )
                 if decoys.ndim == 2 and decoys.dtype == np.float64:
-                    p_value = p_values(stated["statistic"], decoys)
+                    p_value = exact_p_values(stated["statistic"], decoys)
                     found |= {"p_value": (p_value, 1e-9), "q_value": (q_values(p_value), 1e-9)}
             for column, share in INFLUENCES.items():
                 if f"unit_{column}" in kept:
@@ -103,23 +101,3 @@ def _in_file(path: Path, audit: str, stated: Mapping[str, Values]) -> dict[str, 
     except (OSError, SafetensorError):
         return {}
     return found
-
-
-def p_values(statistic: Values, decoys: Values) -> Values:
-    """The share of codes, the unit's own included, with at least its statistic: ties count.
-
-    ``statistic`` has one value per candidate, ``decoys`` one row per candidate. Rounding makes no
-    difference, as where the values are first computed (:mod:`attribution.evidence.randomisation`).
-    """
-    tolerance = 1e-9 * np.abs(decoys).max(axis=1, initial=0.0)
-    smaller = (decoys < (statistic - tolerance)[:, None]).sum(axis=1)
-    return np.asarray((1.0 + decoys.shape[1] - smaller) / (1.0 + decoys.shape[1]), np.float64)
-
-
-def q_values(p_value: Values) -> Values:
-    """Benjamini and Hochberg (1995), over the whole shortlist."""
-    order = np.argsort(-p_value, kind="stable")
-    scaled = p_value[order] * len(p_value) / np.arange(len(p_value), 0, -1)
-    corrected = np.empty_like(p_value)
-    corrected[order] = np.minimum.accumulate(np.minimum(scaled, 1.0))
-    return corrected

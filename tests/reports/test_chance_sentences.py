@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attribution.evidence.randomisation import exact_p_values
 from attribution.metrics.statistics import benjamini_hochberg, benjamini_yekutieli
+from registry.basis.p_values import exact_p_values
 from registry.outputs.chance import chances_to_pass
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,8 @@ import pytest
 
 from attribution.evidence.adjustment import MemberAlignment, Neighbours, member_alignment
 from attribution.evidence.effect_interval import LEVEL, NO_DISTANCE, NO_NUMBER, TOO_FEW_DECOYS, effects_of
-from attribution.evidence.randomisation import assess_alignment, contrast_weights, exact_p_values
+from attribution.evidence.randomisation import assess_alignment, contrast_weights
+from registry.basis.p_values import exact_p_values
 from registry.encodings.codes import codes_of, decoys
 from registry.encodings.words import bits
 

@@ -9,10 +9,10 @@ from scipy import stats
 from attribution.evidence.randomisation import (
     assess_shortlist,
     contrast_weights,
-    exact_p_values,
     mean_predictions,
 )
 from attribution.sampling.predictions import BAND_EDGES, MemberPredictions
+from registry.basis.p_values import exact_p_values
 from registry.encodings.codes import codes_of, decoys
 from registry.encodings.words import bits
 from registry.errors import UsageError

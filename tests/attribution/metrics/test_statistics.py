@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from attribution.metrics.statistics import Share, benjamini_hochberg, share_of, spearman, uniformity
+from registry.basis.p_values import q_values
 from registry.errors import UsageError
 
 ROWS = st.tuples(st.integers(1, 4), st.integers(1, 9)).flatmap(
@@ -87,10 +88,11 @@ def test_a_row_with_a_nan_is_correlated_with_nothing() -> None:
 
 @given(st.lists(st.floats(1e-6, 1.0), max_size=30))
 def test_q_values_are_the_smallest_rates_that_reject(p_value: list[float]) -> None:
-    """Benjamini and Hochberg's procedure, tried out at each hypothesis."""
+    """Benjamini and Hochberg's procedure, tried out at each hypothesis; also by the registry."""
     ordered, count = sorted(p_value), len(p_value)
     expected = [min([1.0, *(ordered[k] * count / (k + 1) for k in range(count) if ordered[k] >= p)]) for p in p_value]
-    np.testing.assert_allclose(benjamini_hochberg(np.array(p_value)), expected, rtol=1e-12)
+    for computed in (benjamini_hochberg, q_values):
+        np.testing.assert_allclose(computed(np.array(p_value)), expected, rtol=1e-12)
 
 
 def test_uniformity_on_a_fine_grid_agrees_with_scipy() -> None:
