@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 SUFFIXES = (".txt", ".caption")
 """Endings of text files with captions; of two beside one image the first counts."""
@@ -30,6 +30,14 @@ def texts_by_stem(paths: Iterable[str]) -> dict[str, str]:
     for path in sorted(filter(is_text, paths), key=_rank):
         found.setdefault(stem_of(path), path)
     return found
+
+
+def why_no_caption(path: str, by_stem: Mapping[str, str]) -> str:
+    """The reason why a text file is no caption; ``by_stem``: the text that counts for each stem."""
+    first = by_stem.get(stem_of(path), path)
+    if first != path:
+        return f"the text {first} has the same name and counts, so this one is no caption"
+    return "no registered image beside it has this name, so it is no caption"
 
 
 def _rank(path: str) -> tuple[int, str]:

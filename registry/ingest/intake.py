@@ -15,7 +15,7 @@ from registry.captions.sources import Source
 from registry.image_files.inspection import KnownWork, Refusal, Result, Work
 from registry.ingest.findings import Finding, FindingLog, Kind
 from registry.ingest.owners.declarations import Declaration, NoDeclaration, OwnerSource
-from registry.ingest.reading.folder_texts import ALONE, FolderTexts
+from registry.ingest.reading.folder_texts import FolderTexts
 from registry.ingest.reading.shard_facts import hash_conflict, with_facts
 from registry.ingest.store.files import Changes, FileStore, Item, Place
 from registry.rightsholders.no_names import names_nobody
@@ -88,7 +88,7 @@ class Intake:
 
     def _take(self, result: Result) -> None:
         if isinstance(result, Refusal):
-            self.findings.add(_finding_of(result))
+            self.findings.add(self._finding_of(result))
             return
         declaration = self.owners.declare(result.path, result.sha256)
         if isinstance(declaration, NoDeclaration):
@@ -111,6 +111,12 @@ class Intake:
             if result.embedded:
                 self._bytes += len(result.embedded.xmp or b"") + 2_000
         self._batch.append((result, declaration))
+
+    def _finding_of(self, refusal: Refusal) -> Finding:
+        """A refused file as a finding; a text that is no caption is no damaged image."""
+        if not is_text(refusal.path):
+            return Finding(refusal.path, Kind.REFUSED, refusal.reason)
+        return Finding(refusal.path, Kind.CAPTION, self.texts.why_no_caption(refusal.path) or refusal.reason)
 
     def _with_text(self, path: str, declaration: Declaration) -> Declaration:
         """The declaration with the caption of a text file beside the file."""
@@ -186,10 +192,3 @@ class Intake:
         self.findings.extend(changes.findings)
         changes.findings = []
         self._total.add(changes)
-
-
-def _finding_of(refusal: Refusal) -> Finding:
-    """A refused file as a finding; a text without an image is no damaged image."""
-    if is_text(refusal.path):
-        return Finding(refusal.path, Kind.CAPTION, ALONE)
-    return Finding(refusal.path, Kind.REFUSED, refusal.reason)

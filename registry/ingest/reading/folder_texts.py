@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from registry.captions.beside import is_text, stem_of, texts_by_stem
+from registry.captions.beside import is_text, stem_of, texts_by_stem, why_no_caption
 from registry.captions.texts import LARGEST_FILE, ReadCaption, from_bytes, too_large
 from registry.image_files.inspection import read_regular_file
 from registry.ingest.findings import Finding, Kind
-
-ALONE = "no registered image beside it has this name, so it is no caption"
 
 
 class FolderTexts:
@@ -49,4 +47,8 @@ class FolderTexts:
 
     def unread(self) -> list[Finding]:
         """Texts whose images were not registered."""
-        return [Finding(path, Kind.CAPTION, ALONE) for path in sorted(self._unread)]
+        return [Finding(path, Kind.CAPTION, why_no_caption(path, self._by_stem)) for path in sorted(self._unread)]
+
+    def why_no_caption(self, path: str) -> str | None:
+        """The reason why a text of the folder is no caption; None for another file."""
+        return why_no_caption(path, self._by_stem) if path in self._sizes else None

@@ -136,6 +136,34 @@ def test_an_archive_gives_captions_whatever_the_order_of_its_members(
     assert report.refused == 0
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_text_that_is_no_caption_is_told_with_the_true_reason(
+    registry: Registry, tmp_path: Path, packed: bool
+) -> None:
+    """Two texts beside one image, a text alone, and one that an archive cannot give."""
+    folder = write_pictures(tmp_path / "art", ["a.png"])
+    for name in ("a.caption", "a.txt", "alone.txt"):
+        write(folder / name, name.encode())
+    expected = {
+        "a.caption": "the text a.txt has the same name and counts",
+        "alone.txt": "no registered image beside it",
+    }
+    if not packed:
+        report = register(registry, folder)
+    else:
+        with zipfile.ZipFile(tmp_path / "w.zip", "w") as archive:
+            for path in sorted(folder.iterdir()):
+                archive.write(path, path.name)
+            archive.writestr("torn.txt", b"torn text")
+        (tmp_path / "w.zip").write_bytes((tmp_path / "w.zip").read_bytes().replace(b"torn text", b"torn-text", 1))
+        report = register_archive(registry, tmp_path / "w.zip", ADA, now=NOW, near_duplicates=False)
+        expected["torn.txt"] = "damaged"
+    told = {each.path: each.reason for each in report.findings if each.kind is Kind.CAPTION}
+    assert told.keys() == expected.keys()
+    assert {path: reason for path, reason in told.items() if expected[path] not in reason} == {}
+    assert captions(registry) == {"a.png": ("a.txt", "text file")}
+
+
 def test_a_copy_completes_a_caption_and_replaces_none(registry: Registry, tmp_path: Path) -> None:
     """The same bytes elsewhere with another caption: told, not taken."""
     folder = write_pictures(tmp_path / "one", ["a.png", "b.png"])
