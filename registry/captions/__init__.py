@@ -2,10 +2,10 @@
 
     sources    where captions come from, in the one order of precedence
     texts      a caption brought into order; the bytes of a file with a caption
-    columns    the same for a whole column of a list
     template   a caption made of other columns
     beside     text files beside images
-    current    the captions of works on record, by columns
 
-What may enter: finding the caption of a work, and reading captions in bulk; nothing that stores.
+What may enter: finding the caption of a work; nothing that knows the database. A whole column of a
+list is brought into order in :mod:`registry.ingest.bulk.captions`; captions on record are in
+:mod:`registry.works.captions`.
 """

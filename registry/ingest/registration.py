@@ -17,7 +17,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from registry.captions.current import works_by_caption_source
 from registry.captions.template import Template
 from registry.ingest.findings import Finding, Kind, names_alike
 from registry.ingest.intake import Intake
@@ -31,6 +30,7 @@ from registry.ingest.store.unread_licences import unread_licences
 from registry.rightsholders.alike_names import next_rightsholder_id
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
+from registry.works.captions import works_by_caption_source
 
 BATCH = 16_384
 """Files per transaction, at most."""

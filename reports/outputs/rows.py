@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-import numpy as np
 from sqlmodel import Session, col, func, select, tuple_
 
-from registry.captions.current import captions_of_works
 from registry.encodings.supports import Support, supports_of_units
 from registry.errors import IntegrityError
 from registry.permissions.history import PermissionHistory, registrations
@@ -35,6 +33,7 @@ from registry.storage.tables import (
     Unit,
     UnitAsset,
 )
+from registry.works.captions import captions_of_works
 from registry.works.synthetic import signs_of
 from reports.facts import NotMeasured, PermissionGround
 from reports.outputs.facts import Rights, Work
@@ -146,7 +145,7 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         listed=listed,
         assets=assets,
         data_sets=dict(session.exec(select(DataSet.id, DataSet.name).where(col(DataSet.id).in_(of_assets))).all()),
-        captions=_captions(session, asset_ids),
+        captions=captions_of_works(driver_of(session), asset_ids),
         rights=rights,
         licences=licences,
         owners=_owners(session, asset_ids),
@@ -169,11 +168,6 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
 def _seen(session: Session, asset_ids: list[int]) -> frozenset[tuple[str, int]]:
     query = f"SELECT member_id, asset_id FROM member_work WHERE asset_id IN ({written_out(asset_ids)})"  # noqa: S608 - numbers
     return frozenset(driver_of(session).execute(query).fetchall())
-
-
-def _captions(session: Session, asset_ids: list[int]) -> dict[int, tuple[str, str]]:
-    found = captions_of_works(driver_of(session), np.array(asset_ids, np.int64))
-    return {row["asset_id"]: (row["caption"], row["source"]) for row in found.to_pylist()}
 
 
 def _rights(session: Session, assets: Collection[Asset]) -> tuple[dict[tuple[int, str], Rights], dict[int, Licence]]:

@@ -13,7 +13,6 @@ import typer
 
 from cli.opening import now
 from cli.output import echo, narrate, print_counts, print_json, print_table, progress_bars
-from registry.captions.current import NO_CAPTION
 from registry.captions.template import Template
 from registry.errors import InputError, UsageError
 from registry.ingest.dry_run import DryRun, NewWork, dry_run_of_files
@@ -23,6 +22,7 @@ from registry.ingest.owners.table import OwnerTable
 from registry.ingest.registration import Options, RegistrationReport, register_archive, register_folder, register_shards
 from registry.ingest.source_kind import SourceKind
 from registry.storage.database import Registry
+from registry.works.captions import NO_CAPTION
 
 _NAMED = 5
 """Findings of each kind that a dry run prints; --json has all."""

@@ -23,7 +23,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from registry.captions.current import works_by_caption_source
 from registry.captions.template import Template
 from registry.errors import UsageError
 from registry.event_log.events import changing
@@ -38,6 +37,7 @@ from registry.rightsholders.alike_names import next_rightsholder_id
 from registry.rightsholders.no_names import stated_rightsholder
 from registry.storage.database import Registry
 from registry.withdrawals.record import cover_later_works
+from registry.works.captions import works_by_caption_source
 
 EXAMPLES = 5
 """Rows that are named for each reason of a refusal."""

@@ -5,10 +5,13 @@ The newest row of ``caption`` about a work counts; ``asset.caption_id`` names it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
+
+from registry.storage.selection import selected_works
 
 NO_CAPTION = "none"
 """In counts by source: works without a caption."""
@@ -20,16 +23,16 @@ _BY_SOURCE = f"""
 """  # noqa: S608 - a constant
 
 
-def captions_of_works(connection: duckdb.DuckDBPyConnection, asset_ids: NDArray[np.int64]) -> pa.Table:
-    """``asset_id``, ``caption`` and ``source`` of these works that have a caption, by id."""
-    connection.register("asked_works", pa.table({"asked_id": pa.array(asset_ids, pa.int64())}))
-    found = connection.execute(
-        "SELECT asset.id AS asset_id, caption.text AS caption, caption.source AS source FROM asset "
-        "SEMI JOIN asked_works ON asset.id = asked_id "
-        "JOIN caption ON caption.id = asset.caption_id AND caption.asset_id = asset.id ORDER BY asset.id"
-    ).to_arrow_table()
-    connection.unregister("asked_works")
-    return found
+def captions_of_works(
+    connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64]
+) -> dict[int, tuple[str, str]]:
+    """By work, its caption and the caption's source; works without a caption are left out."""
+    with selected_works(connection, asset_ids):
+        rows = connection.execute(
+            "SELECT asset.id, caption.text, caption.source FROM asset JOIN selected_works ON asset.id = selected_id "
+            "JOIN caption ON caption.id = asset.caption_id AND caption.asset_id = asset.id"
+        ).fetchall()
+    return {int(asset_id): (str(text), str(source)) for asset_id, text, source in rows}
 
 
 def works_by_caption_source(connection: duckdb.DuckDBPyConnection, data_set_id: int | None) -> dict[str, int]:
