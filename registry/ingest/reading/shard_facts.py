@@ -68,17 +68,11 @@ def captions_of_text(text: ReadCaption) -> dict[str, Any]:
 
 
 def _captions(text: ReadCaption, stated: ReadCaption) -> dict[str, Any]:
-    captions = {Source.TEXT_FILE: text.text, Source.JSON_FILE: stated.text}
-    notes = [f"its .txt: {text.note}"] if text.note else []
-    notes += [f"its .json: {stated.note}"] if stated.note else []
-    return {
-        **(
-            {"captions": {str(source): said for source, said in captions.items() if said}}
-            if any(captions.values())
-            else {}
-        ),
-        **({"caption_note": "; ".join(notes)} if notes else {}),
-    }
+    read = {Source.TEXT_FILE: text, Source.JSON_FILE: stated}
+    captions = {str(source): each.text for source, each in read.items() if each.text}
+    notes = [f"its {source}: {each.note}" for source, each in read.items() if each.note]
+    found: dict[str, Any] = {"captions": captions} if captions else {}
+    return found | ({"caption_note": "; ".join(notes)} if notes else {})
 
 
 def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None) -> Declaration:
