@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from registry.storage.selection import selected_works
 from registry.storage.tables import EncodingCodes
 
 
@@ -53,15 +53,14 @@ def supports_of_works(
     connection: duckdb.DuckDBPyConnection, encoding_id: str, asset_ids: Sequence[int] | NDArray[np.int64]
 ) -> list[Support]:
     """The different supports of these works, by group; empty where codes do not nest."""
-    connection.register("asked", pa.table({"asked_id": pa.array(asset_ids, pa.int64())}))
-    rows = connection.execute(
-        "SELECT DISTINCT unit_group.number, CASE WHEN key IS NULL THEN NULL ELSE label END, support FROM unit_asset "
-        "JOIN asked ON asked_id = asset_id JOIN unit_slot USING (encoding_id, unit_number) "
-        "JOIN unit_group ON unit_group.encoding_id = unit_slot.encoding_id AND unit_group.number = group_number "
-        "WHERE unit_asset.encoding_id = ? ORDER BY unit_group.number",
-        [encoding_id],
-    ).fetchall()
-    connection.unregister("asked")
+    with selected_works(connection, asset_ids):
+        rows = connection.execute(
+            "SELECT DISTINCT unit_group.number, CASE WHEN key IS NULL THEN NULL ELSE label END, support FROM unit_asset "
+            "JOIN selected_works ON selected_id = asset_id JOIN unit_slot USING (encoding_id, unit_number) "
+            "JOIN unit_group ON unit_group.encoding_id = unit_slot.encoding_id AND unit_group.number = group_number "
+            "WHERE unit_asset.encoding_id = ? ORDER BY unit_group.number",
+            [encoding_id],
+        ).fetchall()
     return [Support(group, int(word)) for _, group, word in rows]
 
 

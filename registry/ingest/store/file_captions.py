@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
-import pyarrow as pa
 
 from registry.captions.sources import Caption, Source, chosen, embedded_captions, embedded_columns
 from registry.captions.template import Template
@@ -19,6 +18,7 @@ from registry.image_files.inspection import KnownWork, Work
 from registry.ingest.findings import Finding, Kind
 from registry.ingest.owners.declarations import Declaration
 from registry.ingest.store.matching import Numbers
+from registry.storage.selection import selected_works
 
 FIELDS = ("rightsholder", "licence", "title", "creator", "source_url", "caption")
 """Fields that a template may use whatever the source; ``caption`` is the caption without the
@@ -88,12 +88,11 @@ def captions_of(
 
 def _stored(connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int]) -> dict[int, dict[Source, str | None]]:
     columns = embedded_columns()
-    connection.register("asked", pa.table({"asked_id": pa.array(asset_ids, pa.int64())}))
-    rows = connection.execute(
-        f"SELECT asset_id, {', '.join(columns.values())} FROM embedded_metadata "  # noqa: S608 - constants
-        "SEMI JOIN asked ON asset_id = asked_id ORDER BY id"
-    ).fetchall()
-    connection.unregister("asked")
+    with selected_works(connection, asset_ids):
+        rows = connection.execute(
+            f"SELECT asset_id, {', '.join(columns.values())} FROM embedded_metadata "  # noqa: S608 - constants
+            "SEMI JOIN selected_works ON asset_id = selected_id ORDER BY id"
+        ).fetchall()
     return {
         int(asset_id): {
             source: in_order(text).text for source, text in zip(columns, texts, strict=True) if text is not None
