@@ -61,7 +61,7 @@ def parts_of_rows(schema: pa.Schema, table: str, rows: pa.Table, constants: Mapp
 
 
 def ranges_of(first: int, last: int) -> list[tuple[int, int]]:
-    """The ranges of the parts of a range of ids."""
+    """The ranges of the parts of a range of ids, or of numbers within a key."""
     size = size_of(last - first + 1)
     return [(start, min(last, start + size - 1)) for start in range(first, last + 1, size)]
 
@@ -106,8 +106,7 @@ def parts_of_key(connection: duckdb.DuckDBPyConnection, table: str, key: str) ->
     row = connection.execute(f"SELECT min({number}), max({number}) FROM {table} WHERE {column} = ?", [key]).fetchone()  # noqa: S608 - our tables
     if row is None or row[0] is None:
         return []
-    size = size_of(int(row[1]) - int(row[0]) + 1)
-    ranges = [(start, min(row[1], start + size - 1)) for start in range(int(row[0]), int(row[1]) + 1, size)]
+    ranges = ranges_of(int(row[0]), int(row[1]))
     return [part for part in _of_numbers(connection, table, key, ranges) if part.rows]
 
 

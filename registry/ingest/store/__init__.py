@@ -8,6 +8,8 @@
     co_owners       several rightsholders of a work
     files           inspected files: new, known, moved, missing
     file_batches    inspected files and their declarations as columns
+    captions        captions, and which of several count
+    file_captions   the caption of each file: from a template, a column, a text, or inside it
     embedded        embedded metadata, and its contradictions to declarations
     supersede       files of works that were listed without one
     data_set        the data set of a source
