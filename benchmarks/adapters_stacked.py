@@ -29,8 +29,10 @@ from attribution.denoisers.text_to_image.kind import Adapters
 from attribution.denoisers.text_to_image.lora import ENDINGS, Target
 from attribution.denoisers.text_to_image.members import AdapterMember, SharedBaseEnsemble
 from attribution.sampling.noise import noise_batch
+from benchmarks.base_model.denoiser import base_unet
 from benchmarks.record import conclude, interleaved_medians
 from registry.bases.reading import read_base
+from tests.support.adapters import moved_member
 from tests.support.tiny_base import TinyBase, save_tiny_base
 
 N = 16
@@ -62,54 +64,32 @@ def _small_base(folder: Path) -> Path:
     """The tiny pipeline of the tests, with a UNet of the small base's form."""
     save_tiny_base(folder, TinyBase(size=64))
     torch.manual_seed(0)
-    unet = diffusers().UNet2DConditionModel(
-        sample_size=16,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(48, 80, 112),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=32,
-        attention_head_dim=4,
-        norm_num_groups=8,
-    )
-    unet.save_pretrained(folder / "unet")
+    base_unet(text_width=32).save_pretrained(folder / "unet")
     return folder
 
 
 @torch.no_grad()
 def measure(kind: Adapters, batch: int) -> dict[str, Any]:
     """Seconds of one step of the ensemble, by method, on ``batch`` samples."""
-    members = [_moved(kind.new_member(index), index) for index in range(N)]
+    members = [moved_member(kind, index, 0.05) for index in range(N)]
     ensemble = SharedBaseEnsemble(members, kind)
     x = noise_batch(list(range(batch)), 1, kind.shape)[:, 0]
     t = torch.full((batch,), 500)
     condition = kind.condition([Prompt("a red cat", 7.5)] * batch, ())
     rival = _peft_unet(kind, members)
-    text, empty = condition.tokens[condition.text[0]], condition.tokens[condition.negative[0]]
+    texts = condition.tokens[torch.cat([condition.text, condition.negative])]
+    per_call = max(1, kind.predictor(x.device).at_once // (2 * batch))  # the chunk that stacked uses by default
 
     def by_peft() -> Tensor:
-        parts = []
-        for index in range(N):  # the chunk that stacked uses by default
-            rows = torch.cat([x, x])
-            texts = torch.cat([text.expand(batch, -1, -1), empty.expand(batch, -1, -1)])
-            parts.append((rows, texts, [str(index)] * len(rows)))
         found = []
-        for start in range(0, N, per_call):
-            chosen = parts[start : start + per_call]
-            names = [name for _, _, listed in chosen for name in listed]
+        for part in torch.arange(N).split(per_call):
+            names = [str(index) for index in part.tolist() for _ in texts]
+            rows, times = x.repeat(2 * len(part), 1, 1, 1), torch.full((len(names),), 500)
             with _named(rival, names):
-                output = rival(
-                    torch.cat([rows for rows, _, _ in chosen]),
-                    torch.full((len(names),), 500),
-                    torch.cat([texts for _, texts, _ in chosen]),
-                    return_dict=False,
-                )[0]
-            found += list(output.reshape(len(chosen), 2, batch, *kind.shape))
+                output = rival(rows, times, texts.repeat(len(part), 1, 1), return_dict=False)[0]
+            found += list(output.reshape(len(part), 2, batch, *kind.shape))
         return torch.stack([each[1] + 7.5 * (each[0] - each[1]) for each in found])
 
-    per_call = max(1, kind.predictor(x.device).at_once // (2 * batch))
     runs: dict[str, Callable[[], Tensor]] = {
         "stacked": lambda: ensemble.predict(x, t, condition),
         "peft": by_peft,
@@ -130,14 +110,6 @@ def measure(kind: Adapters, batch: int) -> dict[str, Any]:
         "largest_difference": max(float((first["stacked"] - first[name]).abs().max()) for name in ("peft", "separate")),
         "stacked_seconds_by_evaluations_per_call": interleaved_medians(chunks, 1),
     }
-
-
-def _moved(member: AdapterMember, seed: int) -> AdapterMember:
-    """B other than zero, as after training."""
-    draw = torch.Generator().manual_seed(seed)
-    for up in member.up:
-        up.copy_(0.05 * torch.randn(up.shape, generator=draw))
-    return member.eval().requires_grad_(False)
 
 
 def _peft_unet(kind: Adapters, members: list[AdapterMember]) -> Any:  # noqa: ANN401  # a PeftModel

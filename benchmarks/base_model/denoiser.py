@@ -22,7 +22,7 @@ from benchmarks.base_model.tokenizer import LENGTH, clip_tokenizer
 from benchmarks.base_model.works import HOUSES
 
 if TYPE_CHECKING:
-    from diffusers import DDPMScheduler
+    from diffusers import DDPMScheduler, UNet2DConditionModel
 
 STEPS = 12_000
 DECAY = 2_000
@@ -75,6 +75,22 @@ def noise_schedule() -> DDPMScheduler:
     )
 
 
+def base_unet(text_width: int = WIDTH) -> UNet2DConditionModel:
+    """The UNet before training, for texts of this width."""
+    return diffusers().UNet2DConditionModel(
+        sample_size=16,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(48, 80, 112),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=text_width,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+
+
 def networks() -> nn.ModuleDict:
     """``t``, the text encoder, and ``u``, the UNet, before training."""
     tokenizer = clip_tokenizer()
@@ -91,19 +107,9 @@ def networks() -> nn.ModuleDict:
         hidden_act="quick_gelu",
         projection_dim=WIDTH,
     )
-    unet = diffusers().UNet2DConditionModel(
-        sample_size=16,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(48, 80, 112),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=WIDTH,
-        attention_head_dim=4,
-        norm_num_groups=8,
+    return nn.ModuleDict(
+        {"t": transformers().CLIPTextModel(text), "u": base_unet().to(memory_format=torch.channels_last)}
     )
-    return nn.ModuleDict({"t": transformers().CLIPTextModel(text), "u": unet.to(memory_format=torch.channels_last)})
 
 
 def train_denoiser(kept: Path, steps: int) -> None:
