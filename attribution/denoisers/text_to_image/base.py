@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from attribution.denoisers.libraries import diffusers, transformers
 from attribution.denoisers.text_to_image.shared_unet import SharedUNet
+from registry.bases.facts import BaseFacts
 from registry.bases.records import BaseRecord
 from registry.bases.verification import verify_base
 from registry.errors import IntegrityError
@@ -34,15 +35,10 @@ PIXELS_AT_ONCE = 4 * 512 * 512
 
 @dataclass(frozen=True)
 class BaseFiles:
-    """Where a base lies."""
+    """Where a base lies, with the facts about its files."""
 
-    id: str
-    """SHA-256 over its components."""
+    facts: BaseFacts
     folder: Path
-    variant: str | None = None
-    """``fp16`` where the weight files are ``*.fp16.safetensors``."""
-    sdxl: bool = False
-    """Whether it has two text encoders and the added conditions of SDXL."""
     registered: tuple[Home, BaseRecord] | None = field(default=None, compare=False, repr=False)
     """The record to compare the files with before a network is loaded; None: no comparison."""
 
@@ -66,7 +62,7 @@ class BaseFiles:
             name,
             lambda folder: kind.from_pretrained(
                 folder,
-                variant=self.variant_of(name),
+                variant=self.facts.variant_of(name),
                 use_safetensors=True,
                 local_files_only=True,
                 torch_dtype=precision,
@@ -74,10 +70,6 @@ class BaseFiles:
         )
         frozen: nn.Module = network.eval().requires_grad_(False)
         return frozen
-
-    def variant_of(self, name: str) -> str | None:
-        """The variant of a component's weight files."""
-        return self.variant if self.registered is None else self.registered[1].facts.variant_of(name)
 
     def tokenizer(self, name: str) -> Any:  # noqa: ANN401  # a transformers tokenizer
         """A component as CLIP's tokenizer. Raises as :meth:`part` does."""
@@ -100,8 +92,8 @@ class BaseFiles:
         except (OSError, ValueError, RuntimeError, LookupError, TypeError, RecursionError, SafetensorError) as error:
             first_line = next(iter(str(error).splitlines()), type(error).__name__)
             raise IntegrityError(
-                f"the base {self.id[:12]} cannot be opened: {self.folder / name}: {first_line}; restore the folder, and run "
-                "`creditline base add` with it again"
+                f"the base {self.facts.id[:12]} cannot be opened: {self.folder / name}: {first_line}; restore the folder, and "
+                "run `creditline base add` with it again"
             ) from error
 
 
@@ -157,13 +149,13 @@ class TextEncoder:
     def __init__(self, base: BaseFiles) -> None:
         """Load them. Raises as :meth:`BaseFiles.part` does."""
         library = transformers()
-        self._sdxl = base.sdxl
+        self._sdxl = base.facts.family == "sdxl"
         self._tokenizers = [base.tokenizer("tokenizer")]
         self._encoders = [base.part("text_encoder", library.CLIPTextModel)]
-        if base.sdxl:
+        if self._sdxl:
             self._tokenizers.append(base.tokenizer("tokenizer_2"))
             self._encoders.append(base.part("text_encoder_2", library.CLIPTextModelWithProjection))
-        self._zero = base.sdxl and base.empty_text_is_zero()
+        self._zero = self._sdxl and base.empty_text_is_zero()
         self.encode = lru_cache(maxsize=256)(self._encode)
 
     def numbers(self, text: str) -> list[Int[Tensor, "1 token"]]:

@@ -151,13 +151,13 @@ class Adapters(DenoiserKind):
             alpha=float(rank if alpha is None else alpha),
             target=target,
             caption_dropout=caption_dropout,
-            files=BaseFiles(facts.id, folder, facts.variant, facts.family == "sdxl"),
+            files=BaseFiles(facts, folder),
         )
 
     def located(self, registry: Registry, *, training: bool = False) -> Self:
         with registry.connection() as connection:
             record = base_by_id(connection, self.base)
-        files = BaseFiles(self.base, record.folder, record.facts.variant, self.sdxl, (registry.home, record))
+        files = BaseFiles(record.facts, record.folder, (registry.home, record))
         files.verify(every=training)
         return replace(self, files=files)
 
