@@ -78,23 +78,39 @@ def small_settings() -> EnsembleSettings:
     )
 
 
-def build_world(root: Path, unit_kind: str = "asset", column: str | None = None, n: int = 6, h: int = 3) -> World:
-    """Register, encode, train and sample, as the command line does, but without it."""
+def encode_written_works(
+    root: Path, count: int = 18, unit_kind: str = "asset", column: str | None = None, n: int = 6, h: int = 3
+) -> tuple[Registry, str]:
+    """Write works, register and encode them; returns the registry and the encoding's id."""
     works = root / "works"
-    write_works(works)
+    write_works(works, count)
     registry = create_registry(Home(root / "home"))
     register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
     # Format 1 has all 20 words of (6, 3): 18 works leave two decoys.
-    encoding = create_encoding(registry, unit_kind, column, n, h, 0, NOW, code_format=1)
-    ensemble = create_ensemble(registry, encoding.id, small_settings())
-    build_training_set(registry, ensemble.id, encoding.id, small_settings())
-    members = list(train_ensemble(registry, ensemble.id, CPU))
-    assert len(members) == n
-    reference = serving_ensemble(registry, ensemble.id)
+    return registry, create_encoding(registry, unit_kind, column, n, h, 0, NOW, code_format=1).id
+
+
+def prepare_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSettings) -> str:
+    """Create an ensemble with its training set, ready to be trained; returns its id."""
+    ensemble = create_ensemble(registry, encoding_id, settings)
+    build_training_set(registry, ensemble.id, encoding_id, settings)
+    return ensemble.id
+
+
+def train_all(registry: Registry, ensemble_id: str, n: int) -> ServingEnsemble:
+    """Train the ``n`` members of an ensemble, which then serve."""
+    assert len(list(train_ensemble(registry, ensemble_id, CPU))) == n
+    return serving_ensemble(registry, ensemble_id)
+
+
+def build_world(root: Path, unit_kind: str = "asset", column: str | None = None, n: int = 6, h: int = 3) -> World:
+    """Register, encode, train and sample, as the command line does, but without it."""
+    registry, encoding_id = encode_written_works(root, unit_kind=unit_kind, column=column, n=n, h=h)
+    reference = train_all(registry, prepare_ensemble(registry, encoding_id, small_settings()), n)
     samples = sorted(
         generate_samples(registry, reference, requests_for(range(6)), SAMPLER, CPU), key=lambda row: row.seed
     )
-    return World(registry, works, reference, tuple(samples))
+    return World(registry, root / "works", reference, tuple(samples))
 
 
 def open_world(factory: pytest.TempPathFactory) -> World:

@@ -27,7 +27,7 @@ from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.interface import Prompt
 from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import KINDS, EnsembleSettings, TrainingSettings
-from attribution.ensemble.serving import ServingEnsemble, open_ensemble, serving_ensemble
+from attribution.ensemble.serving import ServingEnsemble, open_ensemble
 from attribution.evidence.randomisation import assess_shortlist
 from attribution.images import ImageSettings, from_pixels, to_pixels
 from attribution.metrics.euclidean import euclidean
@@ -44,21 +44,17 @@ from attribution.sampling.replay import verify_named
 from attribution.sampling.requests import Request, default_sampler, request_of, requests_for
 from attribution.sampling.sampler import predicted_clean, sample
 from attribution.sampling.schedule import SamplerSettings
-from attribution.training.dataset import build_training_set, open_training_set
-from attribution.training.lifecycle import create_ensemble, labels_of, train_ensemble
+from attribution.training.dataset import open_training_set
+from attribution.training.lifecycle import labels_of
 from attribution.training.loop import TrainingRun
 from attribution.training.reference_model import open_reference_model, train_reference_model
-from registry.encodings.store import create_encoding, load_units
+from registry.encodings.store import load_units
 from registry.errors import InputError, UsageError
-from registry.home import Home
-from registry.ingest.owners.table import OwnerTable
-from registry.ingest.registration import register_folder
 from registry.members.manifest import read_member_folder
 from registry.outputs.queries import candidates_of
-from registry.schema.create import create_registry
 from registry.storage import tables
 from registry.storage.database import Registry
-from tests.attribution.conftest import CPU, NOW, write_works
+from tests.attribution.conftest import CPU, encode_written_works, prepare_ensemble, train_all
 from tests.support.latents import BASE_LOADED, TOKEN, TextCondition, ToyLatents, base_sha256, embedded, loaded_base
 
 N, H = 6, 3
@@ -101,26 +97,19 @@ def _known_kind() -> Iterator[None]:
 def latent_world(tmp_path_factory: pytest.TempPathFactory) -> LatentWorld:
     """Everything through the functions that pixels use; read only."""
     root = tmp_path_factory.mktemp("latents")
-    works = root / "works"
-    write_works(works)
-    registry = create_registry(Home(root / "home"))
-    register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
-    encoding = create_encoding(registry, "asset", None, N, H, 0, NOW, code_format=1)
+    registry, encoding_id = encode_written_works(root, n=N, h=H)
     settings = EnsembleSettings(
         image=ImageSettings(size=8),
         network=KIND,
         training=TrainingSettings(steps=60, batch_size=8, learning_rate=0.02),
         label_column="kind",
-        labels_sha256=labels_of(registry, encoding.id, "kind").sha256,
+        labels_sha256=labels_of(registry, encoding_id, "kind").sha256,
     )
-    ensemble = create_ensemble(registry, encoding.id, settings)
-    build_training_set(registry, ensemble.id, encoding.id, settings)
-    assert len(list(train_ensemble(registry, ensemble.id, CPU))) == N
-    reference = serving_ensemble(registry, ensemble.id)
+    reference = train_all(registry, prepare_ensemble(registry, encoding_id, settings), N)
     samples = sorted(
         generate_samples(registry, reference, requests_for(range(4), PROMPT), SAMPLER, CPU), key=lambda row: row.seed
     )
-    return LatentWorld(registry, works, reference, tuple(samples))
+    return LatentWorld(registry, root / "works", reference, tuple(samples))
 
 
 def test_the_recipe_names_its_kind(latent_world: LatentWorld) -> None:

@@ -21,9 +21,9 @@ from attribution.audit.record import AuditSettings
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.interface import Prompt
 from attribution.denoisers.text_to_image.kind import Adapters
-from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
-from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
-from attribution.images import ImageSettings, from_pixels, to_pixels
+from attribution.ensemble.recipe import TrainingSettings
+from attribution.ensemble.serving import ServingEnsemble
+from attribution.images import from_pixels, to_pixels
 from attribution.metrics.perceptual import PerceptualDistance
 from attribution.ranking.encoded_works import EncodedWorks, load_encoded_works
 from attribution.ranking.rankers.catalogue import make_rankers
@@ -35,22 +35,14 @@ from attribution.sampling.noise import exogenous_noise, noise_batch
 from attribution.sampling.requests import request_of, requests_for
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import schedule_of
-from attribution.training.dataset import build_training_set, open_training_set
-from attribution.training.lifecycle import create_ensemble, labels_of, train_ensemble
+from attribution.training.dataset import open_training_set
 from attribution.training.reference_model import ReferenceModel
-from registry.bases.reading import read_base
-from registry.bases.recording import Stated, add_base
-from registry.encodings.store import create_encoding
-from registry.home import Home
-from registry.ingest.owners.table import OwnerTable
-from registry.ingest.registration import register_folder
-from registry.schema.create import create_registry
 from registry.storage import tables
 from registry.storage.database import Registry
-from tests.attribution.conftest import CPU, NOW, write_works
+from tests.attribution.conftest import CPU, encode_written_works, prepare_ensemble, train_all
 from tests.attribution.metrics.test_perceptual import network_of
-from tests.support.adapters import moved_member
-from tests.support.tiny_base import TinyBase, save_tiny_base
+from tests.support.adapters import moved_member, recipe_on_tiny_base
+from tests.support.tiny_base import TinyBase
 
 pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="the extra text-to-image is not installed")
 
@@ -74,37 +66,16 @@ class AdapterWorld:
 def world(tmp_path_factory: pytest.TempPathFactory) -> AdapterWorld:
     """Everything through the functions that pixels use; read only."""
     root = tmp_path_factory.mktemp("adapters")
-    works = root / "works"
-    write_works(works, 8)
-    registry = create_registry(Home(root / "home"))
-    register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
-    encoding = create_encoding(registry, "asset", None, N, H, 0, NOW, code_format=1)
-    base = save_tiny_base(root / "base", TinyBase(prediction="v_prediction", autoencoder="tiny", size=16))
-    reading = read_base(base)
-    add_base(registry, reading, Stated(), NOW, name="tiny", source=None)
-    kind = Adapters.on(reading.facts, base, rank=2)
-    settings = EnsembleSettings(
-        image=ImageSettings(size=kind.size),
-        network=kind,
-        training=TrainingSettings(
-            steps=3,
-            batch_size=4,
-            learning_rate=0.02,
-            beta_start=kind.beta_start,
-            beta_end=kind.beta_end,
-            beta_schedule=kind.beta_schedule,
-        ),
-        label_column="kind",
-        labels_sha256=labels_of(registry, encoding.id, "kind").sha256,
-    )
-    ensemble = create_ensemble(registry, encoding.id, settings)
-    build_training_set(registry, ensemble.id, encoding.id, settings)
-    assert len(list(train_ensemble(registry, ensemble.id, CPU))) == N
-    reference = serving_ensemble(registry, ensemble.id)
+    registry, encoding_id = encode_written_works(root, 8, n=N, h=H)
+    base = TinyBase(prediction="v_prediction", autoencoder="tiny", size=16)
+    training = TrainingSettings(steps=3, batch_size=4, learning_rate=0.02)
+    settings = recipe_on_tiny_base(registry, encoding_id, root / "base", training, base)
+    assert isinstance(settings.network, Adapters)
+    reference = train_all(registry, prepare_ensemble(registry, encoding_id, settings), N)
     sampler = replace(schedule_of(settings.training), steps=4, clip=False)
     samples = tuple(generate_samples(registry, reference, requests_for([1], PROMPT), sampler, CPU))
     encoded = load_encoded_works(registry, reference, open_training_set(registry.home.training(reference.id)))
-    return AdapterWorld(registry, works, kind, reference, encoded, samples)
+    return AdapterWorld(registry, root / "works", settings.network, reference, encoded, samples)
 
 
 def test_an_audit_shows_the_base_alone(world: AdapterWorld) -> None:

@@ -15,33 +15,25 @@ from safetensors.torch import load_file
 
 from attribution.denoisers.interface import Prompt
 from attribution.denoisers.text_to_image.condition import TextCondition
-from attribution.denoisers.text_to_image.kind import Adapters
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
-from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
-from attribution.images import ImageSettings, from_pixels
+from attribution.ensemble.serving import ServingEnsemble
+from attribution.images import from_pixels
 from attribution.process_pool import Device
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.replay import verify_named
 from attribution.sampling.requests import requests_for
 from attribution.sampling.schedule import schedule_of
-from attribution.training.dataset import build_training_set, open_training_set
+from attribution.training.dataset import open_training_set
 from attribution.training.encoded import EncodedShards, encode_works
-from attribution.training.lifecycle import create_ensemble, labels_of, train_ensemble
 from attribution.training.loop import TrainingRun
 from attribution.training.member import MemberTask, task_values, train_member
-from registry.bases.reading import read_base
-from registry.bases.recording import Stated, add_base
-from registry.encodings.store import create_encoding
 from registry.errors import IntegrityError
 from registry.home import Home
-from registry.ingest.owners.table import OwnerTable
-from registry.ingest.registration import register_folder
 from registry.members.manifest import read_member_folder
-from registry.schema.create import create_registry
 from registry.storage.database import Registry
-from tests.attribution.conftest import NOW, write_works
+from tests.attribution.conftest import encode_written_works, prepare_ensemble, train_all
+from tests.support.adapters import recipe_on_tiny_base
 from tests.support.killing import killed_after
-from tests.support.tiny_base import save_tiny_base
 
 pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="the extra text-to-image is not installed")
 
@@ -75,41 +67,17 @@ class CaptionedWorld:
 def world(tmp_path_factory: pytest.TempPathFactory) -> CaptionedWorld:
     """Everything through the functions that pixels use; read only."""
     root = tmp_path_factory.mktemp("adapters")
-    works = root / "works"
-    write_works(works)
-    registry = create_registry(Home(root / "home"))
-    register_folder(registry, works, OwnerTable(works / "owners.csv"), now=NOW, excluded=[works / "owners.csv"])
-    encoding = create_encoding(registry, "asset", None, N, H, 0, NOW, code_format=1)
-    base = save_tiny_base(root / "base")
-    reading = read_base(base)
-    add_base(registry, reading, Stated(), NOW, name="tiny", source=None)
-    kind = Adapters.on(reading.facts, base, rank=2)
-    settings = EnsembleSettings(
-        image=ImageSettings(size=kind.size),
-        network=kind,
-        training=TrainingSettings(
-            steps=6,
-            batch_size=4,
-            learning_rate=0.02,
-            accumulation=2,
-            train_steps=kind.train_steps,
-            beta_start=kind.beta_start,
-            beta_end=kind.beta_end,
-            beta_schedule=kind.beta_schedule,
-        ),
-        label_column="kind",
-        labels_sha256=labels_of(registry, encoding.id, "kind").sha256,
-    )
-    ensemble = create_ensemble(registry, encoding.id, settings)
-    build_training_set(registry, ensemble.id, encoding.id, settings)
-    return CaptionedWorld(registry, base, settings, ensemble.id, encoding.id)
+    registry, encoding_id = encode_written_works(root, n=N, h=H)
+    training = TrainingSettings(steps=6, batch_size=4, learning_rate=0.02, accumulation=2)
+    settings = recipe_on_tiny_base(registry, encoding_id, root / "base", training)
+    ensemble_id = prepare_ensemble(registry, encoding_id, settings)
+    return CaptionedWorld(registry, root / "base", settings, ensemble_id, encoding_id)
 
 
 @pytest.fixture(scope="module")
 def reference(world: CaptionedWorld) -> ServingEnsemble:
     """The trained members."""
-    assert len(list(train_ensemble(world.registry, world.ensemble_id, HERE))) == N
-    return serving_ensemble(world.registry, world.ensemble_id)
+    return train_all(world.registry, world.ensemble_id, N)
 
 
 def test_latents_and_texts_are_kept(world: CaptionedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
