@@ -82,7 +82,7 @@ def measure(kind: Adapters, batch: int) -> dict[str, Any]:
 
     def by_peft() -> Tensor:
         found = []
-        for part in torch.arange(N).split(per_call):
+        for part in torch.split(torch.arange(N), per_call):
             names = [str(index) for index in part.tolist() for _ in texts]
             rows, times = x.repeat(2 * len(part), 1, 1, 1), torch.full((len(names),), 500)
             with _named(rival, names):
