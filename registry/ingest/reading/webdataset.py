@@ -2,7 +2,7 @@
 
     000000017.jpg     the image
     000000017.json    url, caption, hash, size, and the columns of the list it came from
-    000000017.txt     the caption
+    000000017.txt     the caption; without it, 000000017.caption
 
 The layout is WebDataset's: a sample's key is its path up to the first dot of the file name. Files
 of other kinds (class numbers, embeddings) are not read.
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from registry.captions.beside import SUFFIXES, texts_by_stem, why_no_caption
 from registry.captions.texts import ReadCaption, from_bytes
 from registry.ingest.archives import ArchiveMember, Limits, first_names, read_archive
 from registry.ingest.findings import Finding, Kind
@@ -24,6 +25,7 @@ from registry.messages import plain_reason
 LARGEST_FACTS = 2**20
 """Bytes of a sample's .json; img2dataset puts all of an image's EXIF into the .json."""
 DEEPEST_FACTS = 32
+_TEXTS = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 _IMAGES = frozenset(
     ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "jp2", "j2k", "ppm", "pgm", "pbm", "pnm"]
 )
@@ -40,7 +42,7 @@ class ShardSample:
     facts: Mapping[str, Any]
     """The .json, checked for size and depth only; empty if it is missing or cannot be read."""
     text: ReadCaption
-    """The caption in the .txt; none if it is missing or empty."""
+    """The caption in the .txt, else the .caption; none if it is missing or empty."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class _Pending:
     key: str = ""
     image: ArchiveMember | None = None
     facts: dict[str, Any] | None = None
-    text: ReadCaption | None = None
+    texts: dict[str, ReadCaption] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -90,7 +92,7 @@ def read_shard(path: Path, *, limits: Limits | None = None) -> Iterator[ShardSam
 
 def _is_part(path: str) -> bool:
     kind = _split(path)[1]
-    return kind in _IMAGES or kind in ("json", "txt")
+    return kind in _IMAGES or kind == "json" or kind in _TEXTS
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -106,8 +108,8 @@ def _take(pending: _Pending, member: ArchiveMember, kind: str) -> str | None:
             return f"a second image of the sample {pending.key}; only the first is taken"
         pending.image = member
         return None
-    if kind == "txt":
-        pending.text = from_bytes(member.data)
+    if kind in _TEXTS:
+        pending.texts[member.path] = from_bytes(member.data)
         return None
     if len(member.data) > LARGEST_FACTS:
         return f"{len(member.data):,} bytes, at most {LARGEST_FACTS:,} are read; the image is taken without it"
@@ -146,7 +148,13 @@ def _refuse_constant(name: str) -> float:
 
 def _finish(archive: str, pending: _Pending) -> Iterator[ShardSample | Finding]:
     if pending.image is None:
-        if pending.facts is not None or pending.text is not None:
+        if pending.facts is not None or pending.texts:
             yield Finding(f"{archive}!/{pending.key}", Kind.REFUSED, "a sample without an image")
         return
-    yield ShardSample(pending.key, pending.image, pending.facts or {}, pending.text or ReadCaption(None))
+    by_stem = texts_by_stem(pending.texts)
+    first = by_stem.get(pending.key)
+    for path in pending.texts:
+        if path != first:
+            yield Finding(f"{archive}!/{path}", Kind.CAPTION, why_no_caption(path, by_stem))
+    text = ReadCaption(None) if first is None else pending.texts[first]
+    yield ShardSample(pending.key, pending.image, pending.facts or {}, text)

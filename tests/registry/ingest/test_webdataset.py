@@ -70,6 +70,20 @@ def test_files_of_one_name_are_one_sample(path: Path) -> None:
     assert not findings
 
 
+def test_of_two_texts_the_txt_counts_and_the_other_one_is_told(path: Path) -> None:
+    """Whatever their order, as beside an image in a folder."""
+    files = [
+        ("1.caption", b"other"),
+        ("1.jpg", b"one"),
+        ("1.txt", b"first"),
+        ("2.jpg", b"two"),
+        ("2.caption", b"alone"),
+    ]
+    samples, findings = read(path, files)
+    assert {key: sample.text.text for key, sample in samples.items()} == {"1": "first", "2": "alone"}
+    assert findings == {"1.caption": "the text 1.txt has the same name and counts, so this one is no caption"}
+
+
 @pytest.mark.parametrize(
     ("facts", "word"),
     [
