@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float32
 
 from attribution.ranking.rankers.interface import ArrayRows, Images, Query, Ranker, Texts, Works
-from attribution.ranking.rankers.kernel import KernelQuery
+from attribution.ranking.rankers.kernel import KernelQuery, of_length_one
 from registry.errors import MissingPartError
 
 BANDWIDTHS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -104,9 +104,3 @@ def words_of(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
         encoded = encoded.combine_chunks()
     text = parents[kept.to_numpy(zero_copy_only=False)].astype(np.int64)
     return text, encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
-
-
-def of_length_one(vectors: Float32[np.ndarray, "text value"]) -> Float32[np.ndarray, "text value"]:
-    """Vectors scaled to length 1; zeros stay zeros."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)

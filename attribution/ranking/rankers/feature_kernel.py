@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from attribution.ranking.rankers.interface import ArrayRows, Images, Query, Ranker, Works
-from attribution.ranking.rankers.kernel import KernelQuery
+from attribution.ranking.rankers.kernel import KernelQuery, of_length_one
 from attribution.ranking.rankers.work_features import FeatureFile, work_features
 
 BANDWIDTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -99,7 +99,5 @@ def embedded(
     for start in range(0, len(images), IMAGES_AT_ONCE):
         part = slice(start, start + IMAGES_AT_ONCE)
         shown = images[part]
-        features = embedding.embed_under(shown, texts[part] or [None] * len(shown))
-        length = np.linalg.norm(features, axis=1, keepdims=True)
-        found[start : start + IMAGES_AT_ONCE] = features / np.maximum(length, 1e-12)
+        found[part] = of_length_one(embedding.embed_under(shown, texts[part] or [None] * len(shown)))
     return found

@@ -102,6 +102,12 @@ class KernelQuery(Query):
         return np.asarray(squared[:, None, :] * self.factors[None, :, None])
 
 
+def of_length_one(vectors: Float[np.ndarray, "row value"]) -> Float32[np.ndarray, "row value"]:
+    """Vectors scaled to length 1; zeros stay zeros."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)
+
+
 def squared_norms(rows: Float32[np.ndarray, "row value"]) -> Float32[np.ndarray, " row"]:
     """||x||^2 of every row."""
     return np.asarray(np.einsum("rv,rv->r", rows, rows), dtype=np.float32)
