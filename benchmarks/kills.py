@@ -14,7 +14,6 @@ home: no table may hold fewer rows than there.
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import random
@@ -36,6 +35,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.record import conclude
+from registry.ids import sha256_of_file
 
 KILLS = 50
 OTHERS = 2
@@ -145,10 +145,7 @@ def other_commands(case: Case) -> Iterator[tuple[str, ...]]:
     works = sorted((folder / "works").iterdir())
     headers = folder / "headers.jsonl"
     headers.write_text(
-        "".join(
-            json.dumps({"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "X-Robots-Tag": "noai"}) + "\n"
-            for path in works[-3:]
-        ),
+        "".join(json.dumps({"sha256": sha256_of_file(path), "X-Robots-Tag": "noai"}) + "\n" for path in works[-3:]),
         encoding="utf-8",
     )
     robots = folder / "robots.txt"

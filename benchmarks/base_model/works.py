@@ -6,7 +6,6 @@ and licence, ``package.json`` its version.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -18,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from registry.ids import sha256_of_file
 
 SIDE = 64
 MARGIN = 2
@@ -61,7 +62,7 @@ def house(packages: Path, name: str) -> House:
         style=HOUSES[name],
         author=info["author"]["name"],
         licence=info["license"]["spdx"],
-        sha256=hashlib.sha256((folder / "icons.json").read_bytes()).hexdigest(),
+        sha256=sha256_of_file(folder / "icons.json"),
     )
 
 

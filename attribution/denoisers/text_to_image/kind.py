@@ -172,8 +172,7 @@ class Adapters(DenoiserKind):
                 f"images of {image.size} px and {image.channels} channels do not fit a base for colour images of "
                 f"{self.size} px"
             )
-        if classes:
-            raise UsageError("a text-to-image base reads captions, and knows no classes: leave the classes out")
+        _refuse(classes)
         own = schedule_fields(self)
         for name, value in schedule_fields(schedule).items():
             if value != own[name]:
@@ -208,8 +207,7 @@ class Adapters(DenoiserKind):
 
     def condition(self, prompts: Sequence[Prompt], classes: Sequence[str]) -> TextCondition:
         """The embedded texts. The end of a text that is longer than the base reads is cut."""
-        if classes:
-            raise UsageError("a text-to-image base reads captions, and knows no classes: leave the classes out")
+        _refuse(classes)
         return text_condition(open_texts(self._files()), prompts)
 
     def pack(self, condition: Condition) -> dict[str, Tensor]:
@@ -296,6 +294,11 @@ class Adapters(DenoiserKind):
                 f"the base {self.base[:12]} is not at hand: run `creditline base add FOLDER` with its folder"
             )
         return self.files
+
+
+def _refuse(classes: Sequence[str]) -> None:
+    if classes:
+        raise UsageError("a text-to-image base reads captions, and knows no classes: leave the classes out")
 
 
 def _name(device: torch.device) -> str:
