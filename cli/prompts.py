@@ -34,7 +34,7 @@ def prompts_asked(texts: Sequence[str] | None, path: Path | None, classes: Colle
     ``classes``: the ensemble's; such a prompt is taken as the registry spells it.
 
     Raises:
-        UsageError: both were given.
+        UsageError: both were given, or a prompt is empty.
         InputError: a text or the file cannot be taken; names the line.
     """
     if texts and path is not None:
@@ -43,10 +43,7 @@ def prompts_asked(texts: Sequence[str] | None, path: Path | None, classes: Colle
         return read_prompts(path, classes)
     if not texts:
         return [PromptRow(None)]
-    rows = [PromptRow(prompt_text(text, "prompt", classes)) for text in texts]
-    if any(row.prompt is None for row in rows):
-        raise UsageError("the prompt is empty; leave --prompt out to sample without one")
-    return rows
+    return [PromptRow(prompt_given(text, classes)) for text in texts]
 
 
 def prompt_text(text: str | None, what: str, classes: Collection[str] = ()) -> str | None:
@@ -57,10 +54,20 @@ def prompt_text(text: str | None, what: str, classes: Collection[str] = ()) -> s
     """
     if text in classes:
         return text
-    found = stated_text(text, what)
-    if found is not None and len(found) > LONGEST_PROMPT:
-        raise InputError(f"the {what} has {len(found):,} characters, at most {LONGEST_PROMPT:,} are taken")
-    return found
+    return stated_text(text, what, longest=LONGEST_PROMPT)
+
+
+def prompt_given(text: str, classes: Collection[str]) -> str:
+    """The prompt of ``--prompt``.
+
+    Raises:
+        UsageError: it is empty.
+        InputError: as :func:`prompt_text`.
+    """
+    prompt = prompt_text(text, "prompt", classes)
+    if prompt is None:
+        raise UsageError("the prompt is empty; leave --prompt out for none")
+    return prompt
 
 
 def read_prompts(path: Path, classes: Collection[str] = ()) -> list[PromptRow]:
@@ -149,6 +156,8 @@ def _json_lines(path: Path, data: bytes) -> Iterator[tuple[int, dict[str, Any]]]
     for number, line in _lines(path, data):
         try:
             found = json.loads(line["prompt"], object_pairs_hook=_once)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})") from error
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: not JSON ({error})") from error
         if not isinstance(found, dict):

@@ -17,12 +17,12 @@ LONGEST_TEXT = 10_000
 """Characters: a page or two. Keep longer documents outside the registry."""
 
 
-def stated_text(value: str | None, what: str, *, lines: bool = False) -> str | None:
+def stated_text(value: str | None, what: str, *, lines: bool = False, longest: int = LONGEST_TEXT) -> str | None:
     """A text that was entered, in one spelling; None if it is empty.
 
     Raises:
-        InputError: too long, not UTF-8, or with control characters (line breaks and tabs are
-            allowed with ``lines``).
+        InputError: more than ``longest`` characters, not UTF-8, or with control characters (line
+            breaks and tabs are allowed with ``lines``).
     """
     text = tidy(value)
     if text is None:
@@ -31,8 +31,8 @@ def stated_text(value: str | None, what: str, *, lines: bool = False) -> str | N
         text.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"the {what} is not UTF-8") from error
-    if len(text) > LONGEST_TEXT:
-        raise InputError(f"the {what} has {len(text):,} characters, at most {LONGEST_TEXT:,} are taken")
+    if len(text) > longest:
+        raise InputError(f"the {what} has {len(text):,} characters, at most {longest:,} are taken")
     if has_control_characters(text, "\n\r\t" if lines else ""):
         raise InputError(f"the {what} has control characters; expected {'text' if lines else 'one line of text'}")
     return text

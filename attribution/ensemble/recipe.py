@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -75,8 +76,12 @@ class TrainingSettings:
             raise UsageError(
                 f"{self.accumulation} passes for a batch of {self.batch_size} works: choose 1 to {self.batch_size}"
             )
-        if not 0 < self.learning_rate < 1 or self.snr_cap < 0:
-            raise UsageError("learning rate must lie between 0 and 1, the SNR cap must not be negative")
+        if not 0 < self.learning_rate < 1:
+            raise UsageError(f"learning rate {self.learning_rate}: choose a number between 0 and 1")
+        if not 0 <= self.snr_cap < math.inf:
+            raise UsageError(
+                f"cap of the signal-to-noise ratio {self.snr_cap}: choose a number from 0; 0: equal weights"
+            )
         if self.common_works and not self.common_draws:
             raise UsageError("members that draw the same works also share timesteps and noise: set common_draws too")
         if not 0 <= self.seed < 2**63:

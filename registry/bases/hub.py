@@ -32,7 +32,8 @@ def find_folder(reference: str) -> FoundBase:
     """
     path = Path(reference)
     try:
-        there = path.exists()
+        # An empty path would be the current folder.
+        there = bool(reference) and path.exists()
     except (OSError, ValueError) as error:
         raise InputError(f"cannot open the folder {reference[:200]!r}: {error}") from error
     if there:

@@ -77,8 +77,8 @@ def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]
     passing = [each for each in by_evidence(candidates) if each.passes]
     if not passing:
         explained = "this output" if output.generated else "what these models make of this image"
-        verdict = f"o single {unit_noun(ensemble)} explains {explained}."
-        return f"N{verdict}" if ensemble.base is None else f"{_capital(IN_FINE_TUNING)}, n{verdict}"
+        verdict = f"no single {unit_noun(ensemble)} explains {explained}."
+        return _capital(verdict if ensemble.base is None else f"{IN_FINE_TUNING}, {verdict}")
     start, preposition = (_OF_AN_OUTPUT, "to") if output.generated else (_OF_AN_IMAGE, "on")
     first = f"{preposition} {named(ensemble, passing[0])}"
     if ensemble.base is not None:

@@ -64,6 +64,7 @@ def test_refusals_are_one_line(creditline: Creditline, tiny: Path) -> None:
     for arguments, words in (
         ((tiny / "sample",), "prediction_type 'sample': not supported"),
         ((tiny / "nothing",), "there is no folder"),
+        (("",), "there is no folder ''"),
         ((tiny,), "has no model_index.json"),
         ((tiny / "sd" / "model_index.json",), "is a file; expected a folder in diffusers' format"),
         ((tiny / "sd", "--trained-on", "nothing"), "no data set 'nothing'"),

@@ -96,6 +96,13 @@ def test_both_ways_at_once_and_an_empty_prompt_are_refused(tmp_path: Path) -> No
         prompts_asked(["a", " "], None, ())
 
 
+def test_there_is_one_limit_of_length() -> None:
+    """A text far over the limit is told the same limit as one just over it."""
+    for length in (LONGEST_PROMPT + 1, 100_000):
+        with pytest.raises(InputError, match="at most 2,000 are taken"):
+            prompts_asked(["a" * length], None, ())
+
+
 @given(st.text(max_size=60))
 def test_a_prompt_that_is_taken_is_one_line_and_taken_again(text: str) -> None:
     """Whatever is taken has no control characters, and reading it again changes nothing."""

@@ -106,6 +106,14 @@ def test_prompts_are_sampled_verified_audited_and_reported(trained: Creditline, 
     assert not any("<b>cat</b>" in page for page in pages)
 
 
+def test_an_empty_prompt_is_refused_everywhere(trained: Creditline, tmp_path: Path) -> None:
+    """By sample and by audit, before the image is read."""
+    for command in (("sample",), ("audit", "--image", tmp_path / "nothing.png")):
+        outcome = trained(*command, "--prompt", " ")
+        assert outcome.status == 2
+        assert "the prompt is empty" in outcome.err
+
+
 def test_a_long_prompt_is_cut_and_said(trained: Creditline) -> None:
     """The base reads 16 tokens; the row keeps the whole prompt."""
     text = "a cat in the sun by the tree " * 4
@@ -140,10 +148,13 @@ def test_members_retrain_after_a_withdrawal(creditline: Creditline, trained: Cre
         (("train", "--base", "tiny", "--widths", "32"), "--widths is not for --base BASE"),
         (("train", "--base", "tiny", "--grey"), "--grey is not for --base BASE"),
         (("train", "--base", "other"), "no base model 'other'"),
-        (("train", "--base", "tiny", "--rank", 5000), "rank"),
+        (("train", "--base", "tiny", "--rank", 5000), "rank 5000"),
         (("train", "--base", "tiny", "--caption-dropout", 1.5), "caption dropout"),
         (("train", "--base", "tiny", "--size", 30), "30 pixels"),
         (("train", "--base", "tiny", "--accumulation", 17), "17 passes"),
+        (("train", "--base", "tiny", "--min-snr", "nan"), "signal-to-noise ratio nan"),
+        (("train", "--base", "tiny", "--min-snr", "inf"), "signal-to-noise ratio inf"),
+        (("train", "--base", "tiny", "--learning-rate", "nan"), "learning rate nan"),
         (("train", "--base", "tiny", "--label", "nothing"), "no work has a value in the column 'nothing'"),
     ],
 )

@@ -87,22 +87,21 @@ class Adapters(DenoiserKind):
 
     def __post_init__(self) -> None:
         check_schedule(self)
-        whole = (self.size, self.latent_channels, self.latent_size, self.train_steps, self.rank)
-        if any(type(number) is not int or number < 1 for number in whole) or self.rank > LARGEST_RANK:
-            raise UsageError(
-                f"sizes and rank must be whole numbers from 1, the rank at most {LARGEST_RANK}; got {whole}"
-            )
+        whole = (self.size, self.latent_channels, self.latent_size, self.train_steps)
+        if any(type(number) is not int or number < 1 for number in whole):
+            raise UsageError(f"sizes and schedule length must be whole numbers from 1; got {whole}")
+        if type(self.rank) is not int or not 1 <= self.rank <= LARGEST_RANK:
+            raise UsageError(f"rank {self.rank}: choose a whole number from 1 to {LARGEST_RANK}")
         if self.target not in get_args(Target):
             raise UsageError(f"got the target {self.target!r}: choose {' or '.join(get_args(Target))}")
         if self.prediction not in ("epsilon", "v_prediction"):
             raise UsageError(f"got the prediction type {self.prediction!r}, expected epsilon or v_prediction")
         if self.size % self.latent_size:
             raise UsageError(f"images of {self.size} pixels do not divide into {self.latent_size} latents a side")
-        if not 0.0 < self.alpha <= 16 * LARGEST_RANK or not 0.0 <= self.caption_dropout < 1.0:
-            raise UsageError(
-                f"alpha {self.alpha} and caption dropout {self.caption_dropout}: expected alpha above 0 and dropout from 0 to "
-                "below 1"
-            )
+        if not 0.0 < self.alpha <= 16 * LARGEST_RANK:
+            raise UsageError(f"alpha {self.alpha}: choose a number above 0, at most {16 * LARGEST_RANK:,}")
+        if not 0.0 <= self.caption_dropout < 1.0:
+            raise UsageError(f"caption dropout {self.caption_dropout}: choose a number from 0 to below 1")
         if not 0.0 < abs(self.latent_scale) < 1e6:
             raise UsageError(f"a scale of latents of {self.latent_scale}: expected a number other than 0")
 

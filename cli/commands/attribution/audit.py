@@ -13,7 +13,7 @@ from cli.commands.attribution.rankers import RankerOption, ScoresOption, Weights
 from cli.opening import now, open_registry
 from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, SamplesArgument, WorkersOption
 from cli.output import narrate, plural, print_json, print_table, progress_bars
-from cli.prompts import prompt_text
+from cli.prompts import prompt_given
 from registry.errors import IntegrityError, UsageError
 from registry.home import DEFAULT_HOME
 
@@ -116,7 +116,7 @@ def audit(
         if images:
             serving = serving_ensemble(registry, chosen.id)
             _narrate_few(serving)
-            prompt = prompt_text(prompt, "prompt", serving.settings.classes)
+            prompt = None if prompt is None else prompt_given(prompt, serving.settings.classes)
         groups = [(serving, rows)] if images else ensembles_that_served(registry, rows)
         made: list[Audit] = []
         for reference, own in groups:
