@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from registry.licences.creative_commons import ONLY_WORDS, PORTS, VERSIONS
-from registry.licences.spdx import ELEMENTS, creative_commons_terms, expression
+from registry.licences.spdx import ELEMENTS, creative_commons_terms, expression, gnu_terms
 from registry.licences.statements import house_terms, rights_statement
-from registry.licences.terms import LicencePermission, LicenceTerms, terms_of
+from registry.licences.terms import LicenceTerms
 
 ADDRESS = re.compile(
     r"(?:https?:?//?|//)[!#-;=?-~]+|\bwww\.[!#-;=?-~]+"
@@ -113,19 +113,9 @@ def address_terms(address: str) -> LicenceTerms | None:
     if found := _IDENTIFIER.fullmatch(plain):
         return expression(found[1])
     if found := _GNU.fullmatch(plain):
-        return _gnu(found[1], found[2])
+        return gnu_terms("gfdl" if found[1] == "fdl" else found[1], found[2])
     return rights_statement(plain) or house_terms(plain)
 
 
 def _is_port(version: str | None, port: str | None) -> bool:
     return port is None or (port in PORTS and not (version == "4.0" and port in ONLY_WORDS))
-
-
-def _gnu(name: str, version: str | None) -> LicenceTerms | None:
-    identifier = f"{'gfdl' if name == 'fdl' else name}-{version}-only"
-    known = expression(identifier) if version else None
-    if known is not None or version:
-        return known
-    note = "copying and adapting are permitted; whether a model must be shared alike is not settled"
-    duties = ("attribution", "notice", "share-alike")
-    return terms_of(LicencePermission.PERMITTED, duties, note=f"{note}; no version is stated")

@@ -21,29 +21,33 @@ _SPELLED_OUT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"d'utilisation commerciale|"
             r"no[ -]?comercial|nao[ -]?comercial|uso nao comercial|niet[ -]?commercieel|uzycie niekomercyjne|"
             r"icke[ -]?kommersiell|ikke[ -]?kommersiell|ikke[ -]?kommerciel|ei[ -]?kaupallinen|非営利|非商业性使用|"
-            r"非商業性|비영리",
+            r"非商業性|비영리|غير تجاري(?:ة)?",
             "nc",
         ),
         (
             r"no[ -]?deriv(?:atives?|ative|s)?(?: works?)?\b|keine[ -]?bearbeitung(?:en)?|pas de modifications?|"
             r"sin(?:[ -]?obras?)?[ -]?derivadas?|sem[ -]?deriv(?:acoes|ados)|non opere derivate|geen[ "
             r"-]?afgeleide[ -]?werken|"
-            r"bez utworow zaleznych|inga[ -]?bearbetningar|改変禁止|禁止演绎|禁止改作|변경금지",
+            r"bez utworow zaleznych|inga[ -]?bearbetningar|改変禁止|禁止演绎|禁止改作|변경금지|منع الاشتقاق|بلا اشتقاق",
             "nd",
         ),
         (
             r"share[ -]?alike|weitergabe unter gleichen bedingungen|partage dans les memes conditions|"
             r"partage a l'identique|compartir[ -]?igual|compartilha[ -]?igual|condividi allo stesso modo|"
             r"gelijk[ -]?delen|na tych samych warunkach|dela[ -]?lika|継承|相同方式共享|相同方式分享|"
-            r"동일조건변경허락",
+            r"동일조건변경허락|(?:الترخيص|المشاركة) بالمثل",
             "sa",
         ),
         (
             r"attribution\b|namensnennung|reconocimiento|atribucion|atribuicao|attribuzione|naamsvermelding|"
-            r"uznanie autorstwa|erkannande|navngivelse|nimea|表示(?! *的)|署名|姓名標示|저작자표시",
+            r"uznanie autorstwa|erkannande|navngivelse|nimea|表示(?! *的)|署名|姓名標示|저작자표시|نسب المصنف|نسبة المصنف",
             "by",
         ),
-        (r"creative[ -]?comm?ons|\bcreativecommons|크리에이티브 커먼즈|クリエイティブ ?コモンズ|知识共享|創用cc", "cc"),
+        (
+            r"creative[ -]?comm?ons|\bcreativecommons|크리에이티브 커먼즈|クリエイティブ ?コモンズ|知识共享|創用cc|"
+            r"المشاع الابداعي",
+            "cc",
+        ),
     )
 )
 _PLACES: Mapping[str, str] = MappingProxyType(
@@ -79,9 +83,11 @@ _FILLER = frozenset(
         *("version", "lizenz", "licencia", "licenza", "licenca", "licentie", "licencja", "licens", "internacional"),
         *("internazionale", "internationaal", "internationell", "miedzynarodowe", "generique"),
         *("generica", "generico", "ライセンス", "国際", "国际", "國際", "국제", "라이선스", "许可协议"),
-        *("許諾", "協議", "许可", "ver", "uluslararasi", "kansainvalinen"),
+        *("許諾", "協議", "许可", "دولي", "رخصة", "ver", "uluslararasi", "kansainvalinen"),
     }
 )
+_RUN_ON = re.compile("|".join(sorted((each for each in _FILLER if not each.isascii()), key=len, reverse=True)))
+"""Filling words of languages that put no space between words."""
 _LIKE = re.compile(r"cc|by\b|by[-_ ]?(?:nc|nd|sa)|" + "|".join(pattern.pattern for pattern, _ in _SPELLED_OUT)).match
 _TOGETHER = re.compile(r"\b(cc)?((?:by)(?:(?:nc|nd|sa)){0,2})([0-9](?:\.[0-9])?)?\b")
 _WORDS = re.compile(r"[^\W\d_]+|[0-9](?:[._][0-9])?(?![0-9.])|[^ ,()\[\]/:;._+-]+")
@@ -169,6 +175,7 @@ def creative_commons(words: str) -> LicenceTerms | None:
         spoken = pattern.sub(element, spoken)
     spoken = _IN_PLACES.sub(lambda found: f" {_PLACES[found[0]]} ", spoken)
     spoken = _TOGETHER.sub(_apart, spoken)
+    spoken = _RUN_ON.sub(" ", spoken)
     parts = [part for part in _WORDS.findall(spoken) if part not in _FILLER]
     if not parts or parts[0] not in ("cc", "by"):
         return None

@@ -1,4 +1,4 @@
-r"""Text as the readers compare it: without case, accents, invisible characters or odd spaces.
+r"""Text as the readers compare it: without case, accents, entities and invisible characters.
 
     fold("  Droits\u00a0RÉSERVÉS ").key    # "droits reserves"
 
@@ -9,6 +9,7 @@ comma where the list has a heading ("Not allowed: ").
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,10 @@ _ALIKE = {
     **dict.fromkeys("“”„‟«»″「」『』", '"'),
     **dict.fromkeys("‐‑‒–—―−﹣-", "-"),
     **dict.fromkeys("。．", ". "),
-    **dict.fromkeys("、，", ", "),
+    **dict.fromkeys("、，،", ", "),
+    "؛": ";",
+    "؟": "?",
+    "ـ": "",
     **dict.fromkeys("【〔〈《", "["),
     **dict.fromkeys("】〕〉》", "]"),
     "・": " ",
@@ -38,6 +42,8 @@ _ITEM = re.compile(
     re.IGNORECASE,
 )
 """The sign of an item of a list. "(c)" is a sign of copyright, and "A." an initial."""
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31}[0-9]{0,2});")
+_ENTITIES_IN_ENTITIES = 3
 _ROUND = "o "
 """The bullet of a word processor, where it begins several lines; else the Spanish "or"."""
 _ENDED = re.compile(r"[•;!]\s*|\.\s+")
@@ -49,7 +55,7 @@ class Folded:
     """A text and its key."""
 
     text: str
-    """In Unicode's form NFKC, with single spaces."""
+    """In Unicode's form NFKC, with single spaces and without HTML entities."""
     key: str
     places: Sequence[int]
     """For each character of the key, the place of its character in the text."""
@@ -61,7 +67,7 @@ class Folded:
 
 def fold(text: str) -> Folded:
     """The text in the form that the readers compare."""
-    visible = _visible(unicodedata.normalize("NFKC", _visible(text)))
+    visible = _visible(unicodedata.normalize("NFKC", _visible(_without_entities(text))))
     lines = [line for line in (" ".join(line.split()) for line in visible.splitlines()) if line]
     plain = " ".join(lines)
     key = [_folded(character) for character in plain]
@@ -71,6 +77,24 @@ def fold(text: str) -> Folded:
         key[start:end] = [sign, *" " * (end - start - 1)]
     places = [place for place, folded in enumerate(key) for _ in folded]
     return Folded(plain, "".join(key), places)
+
+
+def _without_entities(text: str) -> str:
+    """The text with the characters that HTML entities stand for, also where they are written twice.
+
+    Only entities that end with a semicolon count: "&notice" is no entity.
+    """
+    for _ in range(_ENTITIES_IN_ENTITIES):
+        if "&" not in text:
+            break
+        text = _ENTITY.sub(_character, text)
+    return text
+
+
+def _character(entity: re.Match[str]) -> str:
+    """The character of an entity, also of one in capitals, such as "&NBSP;"."""
+    found = html.unescape(entity[0])
+    return html.unescape(entity[0].lower()) if found == entity[0] else found
 
 
 def _items(lines: Sequence[str], plain: str) -> Iterator[tuple[int, int, str]]:
@@ -103,10 +127,14 @@ def _visible(text: str) -> str:
     return "".join("\ufffd" if kind in ("Cs", "Cc") else each for each, kind in kinds if kind != "Cf")
 
 
+_ACCENT = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670]").match
+"""Accents, and the vowel signs of Arabic and Hebrew."""
+
+
 @lru_cache(maxsize=8_192)
 def _folded(character: str) -> str:
     if character in _ALIKE:
         return _ALIKE[character]
     parts = unicodedata.normalize("NFKD", character.casefold())
-    letters = unicodedata.normalize("NFC", "".join(each for each in parts if not "\u0300" <= each <= "\u036f"))
+    letters = unicodedata.normalize("NFC", "".join(each for each in parts if not _ACCENT(each)))
     return "".join(_ALIKE.get(each, each) for each in letters)

@@ -109,6 +109,15 @@ def expression(text: str) -> LicenceTerms | None:
     return None if terms is None else replace(terms, spdx=tree.render())
 
 
+def gnu_terms(name: str, version: str | None, *, later: bool = False) -> LicenceTerms | None:
+    """The terms of a GNU licence ("gpl", "lgpl", "agpl", "gfdl"); None for an unknown version."""
+    if version is not None:
+        full = version if "." in version else f"{version}.0"
+        return expression(f"{name}-{full}-{'or-later' if later else 'only'}")
+    note = _BY_CATEGORY["Copyleft"][2]
+    return terms_of(LicencePermission.PERMITTED, _BY_CATEGORY["Copyleft"][1], note=f"{note}; no version is stated")
+
+
 @lru_cache(maxsize=1)
 def _grammar() -> Licensing:
     from license_expression import Licensing

@@ -92,7 +92,14 @@ ABOUT_RIGHTS = re.compile(
     r"\bcannot\b|can't|don't|do not|\bterms\b|condition|"
     r"reproduc|reproduk|redistribut|copying|copied|\bkopier|kopiow|derivative|modif|\bopt\b|opt-|royalty|\bcc\b|"
     r"commons|public domain|creative|attribution|"
-    r"fair use|\bagreement|contract|vertrag|contrat"
+    r"fair use|\bagreement|contract|vertrag|contrat|"
+    r"حقوق|محفوظ|ترخيص|رخصة|استخدام|منع|محظور|يجوز|يسمح|تدريب|ذكاء|حق نشر|\bhaklar\w*|\bhakki\b|\bizin|kullan|"
+    r"yapay|egitim|\bprav[ao]\b|vyhraz|vyhrad|zakaz|souhlas|suhlas|povol|trenov|inteligen|прав[ао]|захищ|заборон|"
+    r"дозвіл|дозвол|використ|навч|штучн|δικαιωμα|αδεια|χρηση|επιτρεπ|εκπαιδευσ|νοημοσυν|זכויות|אסור|מותר|שימוש|"
+    r"מלאכותית|tilalm|engedely|felhasznal|mesterseges|drept(?:uri|urile)|interzis|permis|antrena|"
+    r"dilarang|hak cipta|izinkan|kecerdasan|pelatihan|ban quyen|\bquyen\b|su dung|huan luyen|tri tue|"
+    r"rettighe|tillad|kunstig|oikeude|tekoaly|koneopp|ません|しない|않|없습|अधिकार|अनुमति|प्रशिक्षण|ลิขสิทธิ์|สงวน|ห้าม|"
+    r"tiesib|teises|oigused|pravice|eskubide|rettindi"
 )
 """Words about rights, in the languages of this room and some more."""
 

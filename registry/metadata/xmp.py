@@ -5,7 +5,8 @@ elements, plain or in an ``rdf:Alt``, ``Seq`` or ``Bag``. Of several languages t
 or else the first that is not empty; texts about rights are taken in every language. A reservation
 counts anywhere in the packet, because programs put it in wrong places.
 
-Sources: ISO 16684-1 (XMP), sections 7.3 to 7.9 and C.2; W3C TDMRep, section on metadata in PDF.
+Sources: ISO 16684-1 (XMP), sections 7.3 to 7.9 and C.2; W3C TDMRep, section on metadata in PDF;
+rslstandard.org/guide/file-embedding.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from registry.metadata.byte_text import WINDOWS_BYTES
 from registry.metadata.rights_words import words_of_damaged_xmp
 from registry.metadata.synthetic import AI_PROPERTIES
 from registry.metadata.values import MOST_SIGNALS, Problems, clean, put
-from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use, reservation
+from registry.rsl_licences import NAMESPACE, content_signals
+from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use, reservation, short
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
@@ -33,6 +35,8 @@ _CONTAINERS = frozenset({f"{_RDF}Alt", f"{_RDF}Seq", f"{_RDF}Bag"})
 _DATA_MINING = f"{_PLUS}DataMining"
 _MINING = re.compile(r"\}data[-_ ]?mining$", re.IGNORECASE)
 _TDM = re.compile(r"tdmrep[/#]?\}(?:tdm-)?(reservation|policy)$", re.IGNORECASE)
+_RSL_NAME = re.compile(r"rslstandard\.org/rsl", re.IGNORECASE)
+_RSL_CONTENT, _RSL_ROOT = f"{{{NAMESPACE}}}content", f"{{{NAMESPACE}}}rsl"
 _IN_EVERY_LANGUAGE = frozenset(
     {
         "{http://purl.org/dc/elements/1.1/}rights",
@@ -112,10 +116,13 @@ def read_xmp(packet: bytes, problems: Problems, found_in: str = "xmp") -> XmpCon
         _read_fields(root, content, problems)
         _read_data_mining(root, content, problems, found_in)
         _read_tdm(root, content, problems, found_in)
+        _read_rsl(root, content, problems, found_in)
     except Exception as error:
         problems.add_error("XMP cannot be read", error)
         damaged = f"{found_in} (not readable)"
         found = list(plus.prohibitions_in(packet, damaged)) or list(words_of_damaged_xmp(packet, damaged, problems))
+        if _RSL_NAME.search(packet.decode("latin-1")):
+            found.append(_unread_rsl("RSL", damaged))
         content.signals = found[:MOST_SIGNALS]
     return content
 
@@ -182,6 +189,26 @@ def _read_tdm(root: Element, content: XmpContent, problems: Problems, found_in: 
                 found_in,
             )
         )
+
+
+def _read_rsl(root: Element, content: XmpContent, problems: Problems, found_in: str) -> None:
+    """RSL in a file, which its guide to media files describes. Every licence is about the file."""
+    contents = list(root.iter(_RSL_CONTENT))
+    for number, element in enumerate(contents, start=1):
+        content.signals += content_signals(element, f"RSL content {number}", found_in, problems.add)
+    read = {id(each) for element in contents for each in element.iter()}
+    for element in root.iter():
+        names = [element.tag] if element.tag != _RSL_ROOT or not contents else []
+        for name in (*names, *element.attrib) if id(element) not in read else ():
+            if _RSL_NAME.search(name.partition("}")[0]):
+                said = name[1:].replace("}", " ")[:200]
+                problems.add(f"{said} is no part of RSL's content and is not understood")
+                content.signals.append(_unread_rsl(said, found_in))
+
+
+def _unread_rsl(said: str, found_in: str) -> RightsSignal:
+    condition = short(f"not understood: {clean(said)}")
+    return RightsSignal(Protocol.RSL, Category.AI_TRAINING, Use.CONSTRAINED, condition, short(clean(said)), found_in)
 
 
 def _misplaced(root: Element) -> Iterator[tuple[str, list[str]]]:

@@ -4,12 +4,14 @@ A preference is a structured-field dictionary of labels with the token ``y`` or 
 with another value, an unknown label that may be about training, and text that is no dictionary are
 not understood: they are reported, and constrain. Other unknown labels are reported alone. Labels
 changed from draft to draft and sites keep old ones, so the labels of all drafts are read. Where
-statements differ, disallowing wins (section 5.1 of the vocabulary). ``Content-Signal``, which one
+statements differ, disallowing wins (section 5.1 of the vocabulary), also where one dictionary has a
+label twice or has a part that cannot be read. ``Content-Signal``, which one
 large network writes into its customers' robots.txt, is the same dictionary with ``yes`` and ``no``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import ClassVar
@@ -38,6 +40,8 @@ LABELS = MappingProxyType(
 """Labels of the drafts, with their categories here."""
 
 _USES = MappingProxyType({"y": Use.ALLOWED, "n": Use.PROHIBITED, "yes": Use.ALLOWED, "no": Use.PROHIBITED})
+_MEMBER = re.compile(r'(?:^|(?<=,))((?:"(?:\\.|[^"\\])*"|[^,])*)(?:,|$)')
+"""The members of a dictionary, each read by itself: a fault in one hides no other."""
 LONGEST_PREFERENCE = 4_096
 HEADER = "content-usage:"
 
@@ -50,13 +54,14 @@ def read_preferences(value: str) -> tuple[Preferences, list[str]]:
     """The allowed and disallowed uses of a dictionary, and its problems."""
     if len(value) > LONGEST_PREFERENCE:
         return _UNREAD, [f"a preference of {len(value)} characters, at most {LONGEST_PREFERENCE} are read"]
-    try:
-        members = http_sf.parse(value.encode("utf-8", "replace"), tltype="dictionary")
-    except http_sf.StructuredFieldError as error:
-        return _UNREAD, [f"the preference {value[:60]!r} is no dictionary: {' '.join(str(error).split())[:120]}"]
     found: Preferences = {}
     problems: list[str] = []
-    for label, member in members.items() if isinstance(members, dict) else ():
+    for piece in _MEMBER.findall(value) if value.strip() else ():
+        label, member = _member(piece)
+        if label is None:
+            problems.append(f"the preference {piece.strip()[:60]!r} is no dictionary: {member}")
+            found[Category.AI_TRAINING] = strictest(found.get(Category.AI_TRAINING), Use.CONSTRAINED)
+            continue
         content = member[0] if isinstance(member, tuple) else member
         category = LABELS.get(label)
         use = _USES.get(str(content)) if isinstance(content, http_sf.Token) else None
@@ -70,6 +75,17 @@ def read_preferences(value: str) -> tuple[Preferences, list[str]]:
         else:
             found[category] = strictest(found.get(category), use)
     return found, problems
+
+
+def _member(piece: str) -> tuple[str | None, object]:
+    """The label and the value of one member of a dictionary; None and the fault if it is none."""
+    try:
+        members = http_sf.parse(piece.strip().encode("utf-8", "replace"), tltype="dictionary")
+    except http_sf.StructuredFieldError as error:
+        return None, " ".join(str(error).split())[:120]
+    if not isinstance(members, dict) or len(members) != 1:
+        return None, "a label is missing"
+    return next(iter(members.items()))
 
 
 def strictest(one: Use | None, other: Use) -> Use:

@@ -21,6 +21,7 @@ from registry.licences.creative_commons import PORTS
 from registry.licences.folding import fold
 from registry.licences.phrases import Meaning, phrases
 from registry.licences.terms import STRICTNESS
+from registry.licences.training_phrases import _WORTH_A_LOOK, _patterns
 from registry.licences.words import is_filling, names_somebody
 
 
@@ -255,3 +256,21 @@ def test_a_long_text_is_read_in_bounded_time(text: str) -> None:
     start = time.process_time()
     read_words(text[:4_096], TextKind.LICENCE)
     assert time.process_time() - start < 2
+
+
+def test_what_forbids_in_a_cell_is_never_silent_in_a_notice() -> None:
+    """Whatever the language: a file's copyright notice with such words permits nothing."""
+    for row in ROWS:
+        if row.permission == "prohibited":
+            terms = read_words("© Ada Example. " + row.text, TextKind.NOTICE)
+            assert terms is not None, row.text
+            assert terms.training is not LicencePermission.PERMITTED, row.text
+
+
+def test_every_sentence_about_training_is_looked_at() -> None:
+    """The cheap look before the expressions misses no sentence that they find."""
+    for row in ROWS:
+        key = fold(row.text).key
+        for forbids in (True, False):
+            if any(pattern.search(key) for pattern in _patterns(forbidding=forbids)):
+                assert _WORTH_A_LOOK.search(key), row.text

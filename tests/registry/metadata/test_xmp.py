@@ -8,7 +8,7 @@ import pytest
 
 from registry.metadata.values import LONGEST_VALUE, Problems
 from registry.metadata.xmp import XmpContent, read_xmp
-from registry.signals import Use
+from registry.signals import Category, Protocol, Use
 from tests.registry.metadata.files import VOCABULARY, packet
 
 
@@ -152,3 +152,38 @@ def test_conflicting_reservations_all_count() -> None:
     items = "<rdf:li xml:lang='x-default'>DMI-ALLOWED</rdf:li><rdf:li>DMI-PROHIBITED</rdf:li>"
     found, _ = content(packet(f"<plus:DataMining><rdf:Alt>{items}</rdf:Alt></plus:DataMining>"))
     assert [signal.use for signal in found.signals] == [Use.ALLOWED, Use.PROHIBITED]
+
+
+RSL = 'xmlns:rsl="https://rslstandard.org/rsl"'
+_TRAIN = '<rsl:permits type="usage">ai-train</rsl:permits>'
+_NO_TRAINING = '<rsl:prohibits type="usage">ai-train</rsl:prohibits>'
+
+
+def _rsl(inside: str, attributes: str = 'url="https://e.org/1"') -> str:
+    return f"<rsl:rsl {RSL}><rsl:content {attributes}><rsl:license>{inside}</rsl:license></rsl:content></rsl:rsl>"
+
+
+@pytest.mark.parametrize(
+    ("elements", "uses"),
+    [
+        (_rsl(_TRAIN), {Use.ALLOWED}),
+        (_rsl(_NO_TRAINING), {Use.PROHIBITED}),
+        (_rsl(_TRAIN + '<rsl:payment type="royalty"/>'), {Use.CONSTRAINED}),
+        (_rsl(_TRAIN, 'url="/" server="https://e.org/api"'), {Use.CONSTRAINED}),
+        (_rsl(_TRAIN) + _rsl(_NO_TRAINING), {Use.ALLOWED, Use.PROHIBITED}),
+        (f"<rsl:rsl {RSL}/>", {Use.CONSTRAINED}),
+        (f"<rsl:license {RSL}>https://e.org/l.xml</rsl:license>", {Use.CONSTRAINED}),
+        (f'<dc:title {RSL} rsl:license="https://e.org/l.xml">Harbour</dc:title>', {Use.CONSTRAINED}),
+        ('<x:rsl xmlns:x="http://www.rslstandard.org/rsl/"/>', {Use.CONSTRAINED}),
+        (_rsl(_NO_TRAINING) + "<dc:title>", {Use.CONSTRAINED}),
+    ],
+    ids=["free", "forbidden", "paid", "server", "two", "empty", "loose", "attribute", "other address", "broken XML"],
+)
+def test_rsl_in_a_file_is_a_signal(elements: str, uses: set[Use]) -> None:
+    """Its licences are read as on a site; what is not understood constrains and is told."""
+    found, problems = content(packet(elements))
+    about_training = [signal for signal in found.signals if signal.category is Category.AI_TRAINING]
+    assert {signal.use for signal in about_training} == uses
+    assert {signal.protocol for signal in about_training} == {Protocol.RSL}
+    if Use.CONSTRAINED in uses and "rsl:content" not in elements:
+        assert problems

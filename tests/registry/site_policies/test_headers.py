@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,10 @@ def of_training(*headers: tuple[str, str]) -> set[Use]:
         ("Content-Usage", "train-ai=n", {PROHIBITED}),
         ("Content-Usage", "train-ai=y", {ALLOWED}),
         ("Content-Signal", "ai-train=no, search=yes", {PROHIBITED}),
+        ("Content-Usage", "train-ai=n, train-ai=y", {PROHIBITED}),
+        ("Content-Usage", "train-ai=n, TRAIN-AI=Y", {PROHIBITED}),
+        ("Content-Usage", "train-ai=y, bogus bogus", {CONSTRAINED}),
+        ("Content-Usage", 'search=y;x="a, train-ai=n"', set()),
         ("Link", RSL, {CONSTRAINED}),
         ("Link", "<https://creativecommons.org/licenses/by/4.0/>; rel=license", {ALLOWED}),
         ("Link", "<https://creativecommons.org/licenses/by-nc/4.0/>; rel=license", {CONSTRAINED}),
@@ -131,3 +136,29 @@ def test_no_further_header_hides_a_prohibition(headers: list[tuple[str, str]], p
     """Whatever stands beside it, before or after."""
     assert PROHIBITED in of_training(*headers, prohibition)
     assert PROHIBITED in of_training(prohibition, *headers)
+
+
+HEADERS = st.sampled_from(
+    [
+        *(("X-Robots-Tag", value) for value in ("noai", "noindex", "ai: yes", "*: NoAI")),
+        *(("tdm-reservation", value) for value in ("1", "0", "0;1", "true")),
+        *(
+            ("Content-Usage", value)
+            for value in ("train-ai=y", "train-ai=n, train-ai=y", "TRAIN-AI=N", "train-ai=n;a=b")
+        ),
+        *(("Content-Signal", value) for value in ("ai-train=yes", "ai-train=no")),
+        *(("Link", value) for value in (RSL, "<https://creativecommons.org/licenses/by/4.0/>; rel=license")),
+    ]
+)
+STRICTNESS = (Use.UNSPECIFIED, Use.ALLOWED, Use.UNCLEAR, CONSTRAINED, PROHIBITED)
+
+
+@given(st.lists(HEADERS, max_size=5), HEADERS, st.randoms(use_true_random=False))
+def test_a_further_header_never_loosens(
+    headers: list[tuple[str, str]], further: tuple[str, str], order: Random
+) -> None:
+    """Whatever it says, and wherever it stands; several lines of one header are one value."""
+    more = [*headers, further]
+    order.shuffle(more)
+    strictest = [max(map(STRICTNESS.index, of_training(*each)), default=0) for each in (headers, more)]
+    assert strictest[1] >= strictest[0]
