@@ -24,7 +24,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
 	@touch $@
 
-demo: $(VENV)/.demo ## The main job on real works: register, train, generate, audit, report.
+demo: $(VENV)/.demo ## The main job on real works: adapters on a base model, prompts, audit, report.
 	@$(BIN)/creditline demo
 
 test: $(VENV)/.dev browser ## The tests that one runs often: minutes on two cores.
@@ -46,8 +46,8 @@ check: $(VENV)/.dev ## Formatting, lint, types, import direction.
 	@PYTHONPATH=. $(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## Benchmarks and experiments; results go to benchmarks/results (hours).
-	@echo "==> The demonstration's ensemble is what the benchmark of the evidence looks at"
-	@$(BIN)/creditline demo
+	@echo "==> The demonstration's ensemble of pixels is what the benchmark of the evidence looks at"
+	@$(BIN)/creditline demo --pixels
 	@$(BIN)/python -m benchmarks
 
 # The page tests look at reports in a real Chromium; without one they say why they are skipped.
@@ -61,4 +61,4 @@ browser: $(VENV)/.dev
 	fi
 
 clean: ## Remove the virtual environment, caches and the demonstration.
-	rm -rf $(VENV) creditline-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) creditline-demo creditline-demo-pixels .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

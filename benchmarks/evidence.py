@@ -1,7 +1,7 @@
 """E20, E21, E24: power of the randomisation test, and its false findings.
 
-On the demonstration's ensemble (`creditline demo` first), over generated images, the training works
-and works of the same houses that no member saw:
+On the demonstration's ensemble (`creditline demo --pixels` first), over generated images, the
+training works and works of the same houses that no member saw:
 
 - power: p-values of the first-ranked work and of works further down the list (E24), and of planted
   copies, training works that are audited as images from outside (E20);
@@ -9,7 +9,7 @@ and works of the same houses that no member saw:
   (Kolmogorov-Smirnov), and audits with a finding at the false discovery rate must be rare (E21);
 - specificity: works outside the training set. All findings there are due to resemblance.
 
-    python -m benchmarks.evidence [--home creditline-demo] [--samples 64]
+    python -m benchmarks.evidence [--home creditline-demo-pixels] [--samples 64]
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Bench:
 def main() -> int:
     """Measure, write the result, and return 1 if the null fails or planted copies are missed."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--home", type=Path, default=Path("creditline-demo"))
+    parser.add_argument("--home", type=Path, default=Path("creditline-demo-pixels"))
     parser.add_argument("--samples", type=int, default=64)
     options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
     torch.set_num_threads(1)

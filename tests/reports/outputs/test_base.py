@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from reports.outputs.documents import REPORT
 from reports.outputs.facts import BaseAlone
 from reports.outputs.read import read_audit
 from reports.outputs.selection import newest_audits
-from tests.support.world import BASE, NOON, World, fill, make_world
+from tests.support.world import BASE, NOON, PROMPT, World, fill, make_world
 
 ALONE = "What would have come without the fine-tuning on these works"
 
@@ -101,7 +102,22 @@ def test_every_verdict_is_about_the_fine_tuning(based_site: Path) -> None:
         assert IN_FINE_TUNING in sentence.lower()
         assert data[name]["limits"][0].startswith("Only the fine-tuning is tested.")  # type: ignore[index]
     index = (based_site / "index.html").read_text()
-    assert index.lower().count(IN_FINE_TUNING) >= 4
+    assert index.lower().count(IN_FINE_TUNING) >= 6
+    assert f"to registered works, {IN_FINE_TUNING}.</h1>" in index
+    assert index.count("training data of the base is unknown") == 1
+
+
+def test_the_prompt_stands_by_every_generated_output(based_site: Path) -> None:
+    """On its page and in the index, escaped."""
+    generated = [
+        name
+        for name, facts in _data(based_site).items()
+        if facts["output"]["kind"] == "sample"  # type: ignore[index]  # JSON
+    ]
+    shown = f"“<bdi>{escape(PROMPT)}</bdi>”"
+    for name in generated:
+        assert f"for the prompt {shown}" in _pages(based_site)[name]
+    assert (based_site / "index.html").read_text().count(shown) == len(generated) > 0
 
 
 def test_the_base_alone_is_shown_beside_a_generated_output(based_site: Path) -> None:
