@@ -68,7 +68,7 @@ def house(packages: Path, name: str) -> House:
 
 def render_works(packages: Path, kept: Path) -> None:
     """Write ``works.npz`` (images [work, 64, 64, 3] uint8, house, name) and ``houses.json``."""
-    drawings = {name: dict(_drawings(packages, name)) for name in HOUSES}
+    drawings = {name: dict(drawings_of(packages, name)) for name in HOUSES}
     drawn_by = Counter(icon for icons in drawings.values() for icon in icons)
     plain = {icon for name in PLAIN_NAMES for icon in drawings[name]}
     jobs = [
@@ -78,7 +78,7 @@ def render_works(packages: Path, kept: Path) -> None:
         if drawn_by[icon] >= KEPT_IN and icon in plain
     ]
     with ProcessPoolExecutor() as pool:
-        images = list(pool.map(_rendered, (svg for _, _, svg in jobs), chunksize=32))
+        images = list(pool.map(rendered, (svg for _, _, svg in jobs), chunksize=32))
     drawn = [(job, image) for job, image in zip(jobs, images, strict=True) if image.std() > 4]
     np.savez_compressed(
         kept / "works.npz",
@@ -92,7 +92,7 @@ def render_works(packages: Path, kept: Path) -> None:
     )
 
 
-def _drawings(packages: Path, name: str) -> Iterator[tuple[str, str]]:
+def drawings_of(packages: Path, name: str) -> Iterator[tuple[str, str]]:
     """Name and SVG of every icon, on a square."""
     icons = json.loads((packages / name / "icons.json").read_text())
     for icon, drawing in icons["icons"].items():
@@ -111,7 +111,8 @@ def _drawings(packages: Path, name: str) -> Iterator[tuple[str, str]]:
         )
 
 
-def _rendered(svg: str) -> np.ndarray:
+def rendered(svg: str) -> np.ndarray:
+    """The drawing on a white page, [64, 64, 3] uint8."""
     import resvg_py
 
     png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=RENDERED, height=RENDERED))

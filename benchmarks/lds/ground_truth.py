@@ -6,6 +6,7 @@ model of all works for gradient methods.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble
 from attribution.images import from_pixels, to_pixels
+from attribution.ranking.rankers.interface import Images, PixelRows, Works
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
+from attribution.training.reference_model import ReferenceModel
 from benchmarks.lds.data import Material
 from benchmarks.lds.models import Stack, denoising_losses, trained
 from registry.encodings.codes import codes_of
@@ -51,6 +54,22 @@ class Ground:
     def flat_queries(self) -> np.ndarray:
         """Queries in [0, 1], flattened channel by channel."""
         return ((self.queries.flatten(1).numpy() + 1.0) / 2.0).astype(np.float32)
+
+    def images_to_rank(self) -> Images:
+        """The queries as a ranker takes them."""
+        network = self.material.network
+        return Images(self.flat_queries(), (network.channels, network.size, network.size))
+
+    def works_to_rank(self, folder: Path | None) -> Works:
+        """The works as a ranker takes them, which keeps its features in ``folder``."""
+        hashes = [hashlib.sha256(work.tobytes()).hexdigest() for work in self.material.works]
+        return Works(PixelRows(self.material.works), np.arange(len(hashes)), hashes, folder)
+
+    def reference_model(self) -> ReferenceModel:
+        """The model of all works for gradient methods."""
+        return ReferenceModel(
+            self.reference.model(0).requires_grad_(True), "reference", SAMPLER, self.material.training.snr_cap
+        )
 
     def flat_works(self) -> np.ndarray:
         """In [0, 1], flattened channel by channel."""

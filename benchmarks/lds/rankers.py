@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from attribution.ranking.rankers.catalogue import PEERS, RankerInputs, make_ranker
 from attribution.ranking.rankers.embeddings import mobilenet
 from attribution.ranking.rankers.feature_kernel import FeatureKernel
 from attribution.ranking.rankers.fusion import Fusion, SummedScores, fit_fusion
 from attribution.ranking.rankers.gradients import VIEWS, Gradients
-from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
+from attribution.ranking.rankers.interface import Images, Ranker, Works, dense_scores
 from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.member_lds import correlations_of
 from attribution.ranking.rankers.responsibilities import Responsibilities
@@ -27,6 +27,31 @@ from registry.home import write_atomically
 DEFAULT = ("pixel-kernel", "responsibilities", "gradients")
 """The rankers of the default fusion; the feature kernel needs weights that must be downloaded."""
 TRACIN = "tracin"
+
+
+class Measured(Protocol):
+    """Works, queries, and the losses of an ensemble on them: members on pixels, or adapters."""
+
+    @property
+    def generated(self) -> Bool[np.ndarray, " query"]:
+        """Which queries the ensemble generated."""
+
+    @property
+    def membership(self) -> Bool[np.ndarray, "work member"]:
+        """Which member saw which work."""
+
+    @property
+    def member_loss(self) -> Float64[np.ndarray, "query member"]:
+        """Every member's loss on every query."""
+
+    def images_to_rank(self) -> Images:
+        """The queries as a ranker takes them."""
+
+    def works_to_rank(self, folder: Path | None) -> Works:
+        """The works as a ranker takes them, which keeps its features in ``folder``."""
+
+    def reference_model(self) -> ReferenceModel:
+        """The model of all works for gradient methods."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +73,22 @@ def ours(ground: Ground, folder: Path, weights: Path | None) -> list[Scored]:
     rankers = default_rankers(ground)
     if weights is not None:
         rankers.append(FeatureKernel(mobilenet(weights)))
-    return [Scored(one.name, tuple(one.scales), _scores(one, ground, folder)) for one in rankers]
+    return [scored(one, ground, folder) for one in rankers]
+
+
+def scored(ranker: Ranker, ground: Measured, folder: Path) -> Scored:
+    """One ranker's scores of all works for all queries."""
+    works = ground.works_to_rank(folder)
+    found = dense_scores(ranker.prepare(ground.images_to_rank(), works), len(works))
+    return Scored(ranker.name, tuple(ranker.scales), found)
 
 
 def default_rankers(ground: Ground) -> list[Ranker]:
     """The rankers of :data:`DEFAULT`."""
-    return [PixelKernel(), Responsibilities(), Gradients(_reference(ground), VIEWS)]
+    return [PixelKernel(), Responsibilities(), Gradients(ground.reference_model(), VIEWS)]
 
 
-def fused(parts: list[Scored], ground: Ground) -> tuple[Float64[np.ndarray, "query work"], Fusion]:
+def fused(parts: list[Scored], ground: Measured) -> tuple[Float64[np.ndarray, "query work"], Fusion]:
     """The fusion chosen by member-LDS on the ensemble's own samples, applied to every query."""
     rows = ground.generated
     graded = [
@@ -72,24 +104,25 @@ def fused(parts: list[Scored], ground: Ground) -> tuple[Float64[np.ndarray, "que
     return scores, choice
 
 
-def member_lds(scores: Float64[np.ndarray, "query work"], ground: Ground) -> Float64[np.ndarray, " query"]:
+def member_lds(scores: Float64[np.ndarray, "query work"], ground: Measured) -> Float64[np.ndarray, " query"]:
     """A ranker's member-LDS on each query."""
     centred = scores - scores.mean(axis=1, keepdims=True)
     return np.asarray(correlations_of(centred @ ground.membership.astype(np.float64), ground.member_loss))
 
 
 def of_peers(
-    ground: Ground, folder: Path, names: Collection[str] = (*PEERS, TRACIN)
+    ground: Measured, folder: Path, names: Collection[str] = (*PEERS, TRACIN)
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Other libraries' scores by method and setting (kept in ``folder``), and reasons for gaps."""
-    inputs = RankerInputs(SAMPLER, reference=lambda: _reference(ground))
+    inputs = RankerInputs(SAMPLER, reference=ground.reference_model)
     methods: dict[str, Callable[[], dict[str, np.ndarray]]] = {
         name: lambda name=name: _at_scales(make_ranker(name, inputs), ground, folder)  # type: ignore[misc]
         for name in PEERS
     }
     found: dict[str, np.ndarray] = {}
     failed: dict[str, str] = {}
-    methods |= {TRACIN: lambda: _tracin(ground)}
+    if isinstance(ground, Ground):
+        methods |= {TRACIN: lambda: _tracin(ground)}
     for name, scores_of in methods.items():
         if name not in names:
             continue
@@ -106,11 +139,11 @@ def of_peers(
     return found, failed
 
 
-def _at_scales(ranker: Ranker, ground: Ground, folder: Path) -> dict[str, np.ndarray]:
-    scores = _scores(ranker, ground, folder)
-    if len(scores) == 1:
-        return {ranker.name: scores[0]}
-    return {f"{ranker.name}/{scale:g}": row for scale, row in zip(ranker.scales, scores, strict=True)}
+def _at_scales(ranker: Ranker, ground: Measured, folder: Path) -> dict[str, np.ndarray]:
+    found = scored(ranker, ground, folder)
+    if len(found.scores) == 1:
+        return {ranker.name: found.scores[0]}
+    return {f"{ranker.name}/{scale:g}": row for scale, row in zip(found.scales, found.scores, strict=True)}
 
 
 def _tracin(ground: Ground) -> dict[str, np.ndarray]:
@@ -122,18 +155,3 @@ def _tracin(ground: Ground) -> dict[str, np.ndarray]:
 def _save(path: Path, scores: dict[str, np.ndarray]) -> None:
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **scores)
-
-
-def _reference(ground: Ground) -> ReferenceModel:
-    """The model of all works for gradient methods."""
-    return ReferenceModel(
-        ground.reference.model(0).requires_grad_(True), "reference", SAMPLER, ground.material.training.snr_cap
-    )
-
-
-def _scores(ranker: Ranker, ground: Ground, folder: Path) -> Float64[np.ndarray, "scale query work"]:
-    network = ground.material.network
-    hashes = [hashlib.sha256(work.tobytes()).hexdigest() for work in ground.material.works]
-    works = Works(PixelRows(ground.material.works), np.arange(len(hashes)), hashes, folder)
-    images = Images(ground.flat_queries(), (network.channels, network.size, network.size))
-    return dense_scores(ranker.prepare(images, works), len(works))

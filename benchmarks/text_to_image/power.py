@@ -1,0 +1,246 @@
+"""E20, E21, E24: power and null of the test of layer 2 on adapters, and the space to test in.
+
+- Power: p-values of the work nearest to an output (in latents), and of works further down the list.
+- Null: *null works*, drawings that no adapter trained on, have codes from the same draw and are
+  tested as works are; and all codes are dealt anew after training. Their p-values must be uniform.
+- Given images: works, and unseen drawings of the same houses, shown as images from outside.
+
+The statistic is taken of the members' predicted latents, and of their predicted pictures, decoded,
+as pixels and as features; under the guidance that the output was sampled with, and without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from scipy import stats
+
+from attribution.denoisers.interface import Prompt
+from attribution.evidence.adjustment import MOST, Neighbours, member_alignment
+from attribution.evidence.randomisation import Evidence, assess_alignment, mean_predictions
+from attribution.images import from_pixels
+from attribution.metrics.statistics import share_of
+from attribution.ranking.rankers.feature_kernel import Embedding
+from attribution.ranking.rankers.kernel import mean_squared_differences
+from attribution.sampling.predictions import OUTSIDE_SPACING, MemberPredictions
+from benchmarks.text_to_image.adapters import Bench
+from benchmarks.text_to_image.outputs import Queries
+from registry.encodings.words import bits
+
+DECOYS = 5_000
+PLACES = (1, 2, 3, 5, 10, 20, 40)
+SHORTLIST = 5
+RATE = 0.05
+LATENTS, PIXELS = "latents", "decoded pixels"
+
+Predict = Callable[[MemberPredictions], Float64[np.ndarray, "member value"]]
+
+
+@dataclass(frozen=True)
+class Tests:
+    """The test in one space: how predictions get there, and the works and null works in it."""
+
+    bench: Bench
+    predict: Predict
+    works: Float[np.ndarray, "work value"]
+    unseen: Float[np.ndarray, "drawing value"]
+
+    def evidence(
+        self,
+        predictions: MemberPredictions,
+        order: np.ndarray,
+        units: np.ndarray,
+        codes: np.ndarray,
+        decoys: np.ndarray,
+    ) -> Evidence:
+        """The test of some units, by number: first the works, then the null works.
+
+        ``order``: the works, best first; the effects of the first are subtracted.
+        """
+        n = self.bench.sizes.members
+        around = order[:MOST]
+        near = Neighbours(around, self.works[around].astype(np.float64), bits(codes[around], n))
+        pictures = np.concatenate([self.works, self.unseen])[units]
+        left_out = [units[place : place + 1] for place in range(len(units))]
+        membership = bits(codes[units], n)
+        aligned = member_alignment(self.predict(predictions), pictures, membership, near, left_out)
+        return assess_alignment(aligned, membership, bits(decoys, n))
+
+    def p_values(self, predictions: MemberPredictions, order: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """P-values of some units under the codes that the members were trained by."""
+        assignment = self.bench.assignment
+        decoys = assignment.decoys(units, DECOYS, 0).words
+        return self.evidence(predictions, order, units, assignment.codes, decoys).p_value
+
+
+def in_latents(bench: Bench) -> Tests:
+    """The product's test."""
+    return Tests(bench, mean_predictions, bench.latents, bench.unseen_latents)
+
+
+def decoded(bench: Bench, embedding: Embedding | None) -> Tests:
+    """The same test on the decoded predictions: their pixels, or features of them."""
+    shape = bench.kind.shape
+
+    def seen(pictures: np.ndarray) -> np.ndarray:
+        return pictures.reshape(len(pictures), -1) if embedding is None else embedding.embed(pictures)
+
+    @torch.no_grad()
+    def predict(predictions: MemberPredictions) -> Float64[np.ndarray, "member value"]:
+        latents = torch.from_numpy(mean_predictions(predictions)).float().unflatten(1, shape)
+        pictures = (bench.kind.decode(latents).clamp(-1, 1) + 1) / 2
+        return seen(pictures.numpy()).astype(np.float64)
+
+    def of(drawings: np.ndarray) -> np.ndarray:
+        return seen(((from_pixels(drawings) + 1) / 2).numpy())
+
+    works = bench.works
+    return Tests(bench, predict, of(works.pixels(works.works)), of(works.pixels(works.unseen)))
+
+
+def measure(bench: Bench, embeddings: list[Embedding]) -> dict[str, Any]:
+    """All facts of one set."""
+    queries = Queries(bench)
+    count = len(queries.outputs)
+    orders = order_of(queries.latents[:count], bench.latents)
+    spaces = {LATENTS: in_latents(bench), PIXELS: decoded(bench, None)}
+    spaces |= {f"decoded {one.name} features": decoded(bench, one) for one in embeddings}
+    plain, guided = queries.predictions[:count], queries.guided
+    latents = spaces[LATENTS]
+    kinds = [one.kind for one in queries.outputs]
+    facts: dict[str, Any] = {
+        "outputs": {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+        "spaces": {
+            name: {
+                "with guidance": power_of(tests, guided, orders),
+                "without guidance": power_of(tests, plain, orders),
+            }
+            for name, tests in spaces.items()
+        },
+        "by_prompt": {kind: power_of(latents, *_of_kind(kind, kinds, guided, orders)) for kind in dict.fromkeys(kinds)},
+        "by_place": by_place(latents, guided, orders),
+        "captioned_work": captioned(latents, queries, orders),
+        "codes_dealt_anew": dealt_anew(latents, guided, orders),
+    }
+    return facts | {"given_works": given(bench, latents)}
+
+
+def order_of(images: Float[np.ndarray, "image value"], works: Float[np.ndarray, "work value"]) -> np.ndarray:
+    """The works by distance, nearest first, for each image."""
+    return np.argsort(mean_squared_differences(images, works), axis=1, kind="stable")
+
+
+def _of_kind(
+    kind: str, kinds: list[str], predictions: list[MemberPredictions], orders: np.ndarray
+) -> tuple[list[MemberPredictions], np.ndarray]:
+    rows = [row for row, one in enumerate(kinds) if one == kind]
+    return [predictions[row] for row in rows], orders[rows]
+
+
+def power_of(tests: Tests, predictions: list[MemberPredictions], orders: np.ndarray) -> dict[str, Any]:
+    """P-values of the nearest work, of null works, and of the nearest null work of every output."""
+    works, unseen = len(tests.works), len(tests.unseen)
+    null_works = works + np.arange(unseen)
+    nearest, null, audited = [], [], []
+    for one, order in zip(predictions, orders, strict=True):
+        units = np.concatenate([order[:SHORTLIST], null_works])
+        decoys = tests.bench.assignment.decoys(units, DECOYS, 0).words
+        found = tests.evidence(one, order, units, tests.bench.assignment.codes, decoys).p_value
+        nearest.append(found[0])
+        null.append(found[SHORTLIST:])
+        audited.append(bool((stats.false_discovery_control(found[:SHORTLIST]) <= RATE).any()))
+    return {
+        "nearest_work": levels(np.array(nearest)),
+        "null_works": levels(np.array(null)) | {"over_outputs": over_rows(np.array(null))},
+        "audits_with_a_finding": share_of(np.array(audited)).to_json(),
+    }
+
+
+def levels(p_values: np.ndarray) -> dict[str, Any]:
+    """Shares of p-values at or under both levels, with exact intervals, and the median."""
+    return {
+        "p_at_most_0.05": share_of(p_values <= 0.05).to_json(),
+        "p_at_most_0.01": share_of(p_values <= 0.01).to_json(),
+        "median_p": round(float(np.median(p_values)), 4),
+    }
+
+
+def over_rows(p_values: Float64[np.ndarray, "output unit"]) -> dict[str, Any]:
+    """Bootstrap intervals over outputs, as p-values of one output are not independent."""
+    drawn = np.random.default_rng(0).integers(0, len(p_values), (1000, len(p_values)))
+    return {
+        f"p_at_most_{level}": [
+            round(float(bound), 4)
+            for bound in np.quantile((p_values <= level).mean(axis=1)[drawn].mean(axis=1), [0.025, 0.975])
+        ]
+        for level in (0.05, 0.01)
+    }
+
+
+def by_place(tests: Tests, predictions: list[MemberPredictions], orders: np.ndarray) -> dict[str, Any]:
+    """P-values of works at some places of the order."""
+    places = [place for place in PLACES if place <= orders.shape[1]]
+    found = [
+        tests.p_values(one, order, order[[place - 1 for place in places]])
+        for one, order in zip(predictions, orders, strict=True)
+    ]
+    return {str(place): levels(column) for place, column in zip(places, np.array(found).T, strict=True)}
+
+
+def captioned(tests: Tests, queries: Queries, orders: np.ndarray) -> dict[str, Any]:
+    """Of outputs under a work's caption: how often that work is nearest, and its p-value."""
+    rows = [(row, one.work) for row, one in enumerate(queries.outputs) if one.work is not None]
+    first = [bool(orders[row][0] == work) for row, work in rows]
+    p_values = [tests.p_values(queries.guided[row], orders[row], np.array([work]))[0] for row, work in rows]
+    return {"nearest": share_of(np.array(first)).to_json(), **levels(np.array(p_values))}
+
+
+def dealt_anew(tests: Tests, predictions: list[MemberPredictions], orders: np.ndarray) -> dict[str, Any]:
+    """The nearest works' tests with codes that are all wrong."""
+    assignment, redraws = tests.bench.assignment, tests.bench.sizes.redraws
+    p_values, discoveries = [], []
+    for redraw in range(redraws):
+        dealt = assignment.dealt_anew(10_000 + redraw)
+        row = redraw % len(predictions)
+        units = orders[row][:SHORTLIST]
+        found = tests.evidence(
+            predictions[row], orders[row], units, dealt.codes, dealt.decoys(units, DECOYS, redraw).words
+        )
+        p_values.append(float(found.p_value[0]))
+        discoveries.append(bool((found.q_value <= RATE).any()))
+    uniform = stats.kstest(p_values, "uniform")
+    return {
+        "redraws": redraws,
+        **levels(np.array(p_values)),
+        "kolmogorov_smirnov_p": round(float(uniform.pvalue), 4),
+        "audits_with_a_discovery": share_of(np.array(discoveries)).to_json(),
+    }
+
+
+def given(bench: Bench, tests: Tests) -> dict[str, Any]:
+    """Works and unseen drawings as images from outside, which come without a prompt."""
+    rows = np.random.default_rng(3).permutation(len(bench.latents))[: bench.sizes.given]
+    unseen = np.arange(len(bench.unseen_latents))[: bench.sizes.given]
+    shown = {
+        "works": (bench.works.pixels(tuple(bench.works.works[row] for row in rows)), bench.latents[rows]),
+        "unseen": (bench.works.pixels(tuple(bench.works.unseen[row] for row in unseen)), bench.unseen_latents[unseen]),
+    }
+    facts: dict[str, Any] = {}
+    for name, (pixels, latents) in shown.items():
+        images = from_pixels(pixels)
+        found = bench.predicted(f"given-{name}", bench.ensemble, images, [Prompt()] * len(images), OUTSIDE_SPACING)
+        facts[name] = power_of(tests, found, order_of(latents, bench.latents))
+    return facts
+
+
+def held(facts: Mapping[str, Any]) -> bool:
+    """Whether the null holds: wrong codes give uniform p-values, and null works seldom pass."""
+    null = facts["spaces"][LATENTS]["with guidance"]["null_works"]
+    return bool(
+        facts["codes_dealt_anew"]["kolmogorov_smirnov_p"] > 0.01 and null["over_outputs"]["p_at_most_0.05"][0] <= RATE
+    )

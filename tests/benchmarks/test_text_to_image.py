@@ -1,0 +1,174 @@
+"""The stages of the text-to-image benchmark, on a tiny base and a few made-up drawings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attribution.ranking.rankers.feature_kernel import Embedding
+from benchmarks.text_to_image import __main__ as command
+from benchmarks.text_to_image.adapters import Bench, Sizes
+from benchmarks.text_to_image.counterfactuals import compared
+from benchmarks.text_to_image.exemplars import recalls
+from benchmarks.text_to_image.outputs import ARTIST, CROSSED, OWN, Queries, outputs_of
+from benchmarks.text_to_image.works import Drawing, WorkSet, work_set
+from tests.support.tiny_base import TinyBase, save_tiny_base
+
+SIZES = Sizes(
+    rank=2,
+    steps=2,
+    batch=3,
+    members=6,
+    ones=3,
+    halves=4,
+    trainings=2,
+    generated=3,
+    given=2,
+    sampling_steps=6,
+    ablated=1,
+    redraws=3,
+)
+
+
+class Corners(Embedding):
+    """A picture's four quarters, each by its mean colour."""
+
+    name = "corners"
+    width = 12
+
+    @property
+    def sha256(self) -> str:
+        return "0" * 64
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        quarters = images.reshape(len(images), 3, 2, images.shape[2] // 2, 2, images.shape[3] // 2)
+        return np.asarray(quarters.mean(axis=(3, 5)).reshape(len(images), -1), dtype=np.float32)
+
+
+def drawings(count: int, rightsholder: str, seed: int) -> list[Drawing]:
+    """Plain pictures with a bright rectangle each."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for number in range(count):
+        pixels = np.full((32, 32, 3), 255, dtype=np.uint8)
+        top, left = generator.integers(0, 20, 2)
+        pixels[top : top + 12, left : left + 12] = generator.integers(0, 255, 3)
+        found.append(Drawing(pixels, f"{rightsholder[0]} {number}", rightsholder, f"{rightsholder} things"))
+    return found
+
+
+def few_works() -> WorkSet:
+    """Two houses of three works each, and an artist of two."""
+    works = [*drawings(3, "red", 1), *drawings(3, "blue", 2), *drawings(2, "artist", 3)]
+    return WorkSet("few", tuple(works), tuple(drawings(2, "red", 4)), "artist things", ("cat",))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The few works on a tiny base."""
+    base = save_tiny_base(tmp_path_factory.mktemp("base") / "tiny", TinyBase(autoencoder="tiny"))
+    return Bench(few_works(), base, tmp_path_factory.mktemp("cache"), SIZES)
+
+
+@pytest.mark.parametrize("stage", command.STAGES)
+def test_a_stage_measures_and_its_result_is_plain_json(
+    bench: Bench, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second call reads the facts from the cache, and the file names the base."""
+    facts = command.kept(stage, bench, [Corners()])
+    assert command.kept(stage, bench, []) == facts
+    monkeypatch.setattr("benchmarks.record.RESULTS", tmp_path)
+    command.write(stage, {"few": dict(facts)})
+    document: dict[str, Any] = json.loads((tmp_path / "text_to_image" / f"{stage}.json").read_bytes())
+    assert document["results"]["few"]["base"] == bench.kind.base
+    assert document["results"]["held"] is facts["held"]
+    assert "NaN" not in json.dumps(facts)
+
+
+def test_outputs_are_of_all_kinds_of_prompts(bench: Bench) -> None:
+    """A crossed prompt has the motif of one house in the style of the other."""
+    found = outputs_of(bench)
+    assert [one.kind for one in found[:5]] == [OWN, OWN, CROSSED, ARTIST, ARTIST]
+    assert all(one.work is None or bench.works.works[one.work].caption == one.prompt for one in found)
+    assert found[2].prompt not in {work.caption for work in bench.works.works}
+    assert len({one.seed for one in found}) == len(found)
+
+
+def test_an_interrupted_run_trains_no_adapter_twice(bench: Bench) -> None:
+    """Adapters at hand are read, and a longer list starts with the same ones."""
+    first = bench.trained("members", bench.membership.T)
+    times = [path.stat().st_mtime_ns for path in first]
+    assert [path.stat().st_mtime_ns for path in bench.trained("members", bench.membership.T)] == times
+
+
+def test_unseen_drawings_are_trained_on_by_nobody(bench: Bench) -> None:
+    """Their codes are dealt with those of the works, and belong to none of them."""
+    codes = bench.assignment.codes
+    assert len(codes) == len(bench.works.works) + len(bench.works.unseen)
+    assert len(set(codes.tolist())) == len(codes)
+    assert bench.training_set.codes.tolist() == codes[: len(bench.works.works)].tolist()
+
+
+def test_queries_are_outputs_and_unseen_drawings_under_their_texts(bench: Bench) -> None:
+    """Rankers get the texts and the works' latents."""
+    queries = Queries(bench)
+    assert len(queries.images) == len(queries.texts) == len(queries.generated)
+    assert queries.images_to_rank().prompts == tuple(queries.texts)
+    works = queries.works_to_rank(None)
+    assert works.latents is not None
+    np.testing.assert_allclose(works.latents.take(slice(0, 8)), bench.latents, atol=1e-6)
+
+
+def test_recall_counts_the_artists_works_among_the_first() -> None:
+    """Closed form: of two works one is first and one sixth."""
+    scores = -np.arange(12.0)[None].repeat(3, axis=0)
+    found = recalls(scores, np.array([0, 5]))
+    assert [found[k]["recall"] for k in ("1", "5", "10")] == [100.0, 50.0, 100.0]
+
+
+def test_distances_and_cosines_of_effects() -> None:
+    """An ablation that is the retraining itself has distance 0 and cosine 1."""
+    generator = np.random.default_rng(0)
+    made, without, other = (generator.random((4, 6)) for _ in range(3))
+    values = {
+        "made": made,
+        "ablated": without,
+        "ensemble, seed 0": without,
+        "ensemble, seed 1": other,
+        "adapter, seed 0": other,
+        "adapter, seed 1": made,
+        "whole, seed 0": made,
+        "whole, seed 1": other,
+    }
+    found = compared(values)
+    assert found["distance"]["ablation and retrained ensemble"]["mean"] == 0.0
+    assert found["cosine_of_effects"]["ablation and retrained ensemble"]["mean"] == 1.0
+    assert found["cosine_of_effects"]["retrained adapters of two seeds"]["mean"] == -1.0
+
+
+def test_a_set_is_made_of_unpacked_packages(tmp_path: Path) -> None:
+    """Every rightsholder has its works, all motifs differ, and hands and signs are left out."""
+    categories = {"Animals & Nature": "cat", "Food & Drink": "pie", "Objects": "box", "Travel & Places": "hut"}
+    for house in ("twemoji", "openmoji", "fluent-emoji-high-contrast"):
+        names = {category: [f"{word}-{number}" for number in range(30)] for category, word in categories.items()}
+        body = '<rect width="{}" height="9" fill="#123"/>'
+        listed = [name for row in names.values() for name in row]
+        icons = {name: {"body": body.format(1 + row)} for row, name in enumerate(listed)}
+        names["Objects"].append("red-hand")
+        icons["red-hand"] = {"body": body.format(3)}
+        (tmp_path / house).mkdir()
+        (tmp_path / house / "icons.json").write_text(json.dumps({"width": 32, "height": 32, "icons": icons}))
+        (tmp_path / house / "metadata.json").write_text(json.dumps({"categories": names}))
+    found = work_set("twemoji-openmoji", tmp_path)
+    assert len(found.works) == 2 * 4 * 6 + 5
+    assert len(found.unseen) == 2 * 4 * 2
+    motifs = [one.motif for one in (*found.works, *found.unseen)]
+    assert len({*motifs, *found.further_motifs}) == len(motifs) + len(found.further_motifs)
+    assert not any("hand" in motif for motif in motifs)
+    assert len(found.rows_of("twemoji food")) == 6
+    assert len(found.rows_of(found.artist)) == 5
+    assert found.works[0].caption == f"a {found.works[0].motif} in the style of twemoji"
