@@ -7,7 +7,7 @@ benchmarks`` leaves it out. A stage is a module:
 - :mod:`~.power`: power and null of the test, in latents and in decoded features;
 - :mod:`~.ranking`: the linear datamodeling score of rankers against adapters trained on halves;
 - :mod:`~.rightsholders`: adapters trained without one rightsholder;
-- :mod:`~.exemplars`: are an artist's five works found among all;
+- :mod:`~.exemplars`: are an artist's few works found among all;
 - :mod:`~.counterfactuals`: ablation beside training without the work;
 - :mod:`~.serving`: mean and merged serving beside one adapter of all works.
 

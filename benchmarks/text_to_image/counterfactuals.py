@@ -26,6 +26,7 @@ from attribution.denoisers.ensemble import Ensemble
 from attribution.ranking.rankers.feature_kernel import Embedding
 from benchmarks.papers.measures import interval
 from benchmarks.text_to_image.adapters import Bench
+from benchmarks.text_to_image.features import views_of
 from benchmarks.text_to_image.outputs import Output, Queries
 
 SEEDS = (0, 1)
@@ -35,14 +36,14 @@ def measure(bench: Bench, embeddings: list[Embedding]) -> dict[str, Any]:
     """All facts of one set."""
     queries = Queries(bench)
     chosen = [(row, one) for row, one in enumerate(queries.outputs) if one.work is not None][: bench.sizes.ablated]
-    views = {"pixels": lambda pictures: ((pictures + 1) / 2).flatten(1).double().numpy()}
-    for one in embeddings:
-        views[one.name] = lambda pictures, one=one: one.embed(((pictures + 1) / 2).numpy()).astype(np.float64)  # type: ignore[misc]  # the default binds the loop's embedding
     found = [pictures_without(bench, output, queries.pictures[row]) for row, output in chosen]
     pictures = {name: torch.stack([one[name] for one in found]) for name in found[0]}
     return {
         "outputs": len(chosen),
-        "by": {name: compared({key: view(value) for key, value in pictures.items()}) for name, view in views.items()},
+        "by": {
+            name: compared({key: view(value) for key, value in pictures.items()})
+            for name, view in views_of(embeddings).items()
+        },
     }
 
 

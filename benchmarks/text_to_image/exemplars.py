@@ -1,4 +1,4 @@
-"""The exemplar test: an artist's five works among all, found from outputs in the artist's style?
+"""The exemplar test: an artist's few works among all, found from outputs in the artist's style?
 
 After "Evaluating Data Attribution for Text-to-Image Models" (Wang et al. 2023), in which a model is
 tuned on exemplars, and these count as the truth for outputs that are prompted by them. Here the
@@ -46,7 +46,7 @@ def measure(bench: Bench, embeddings: list[Embedding]) -> dict[str, Any]:
 def recalls(scores: Float64[np.ndarray, "output work"], artists: np.ndarray) -> dict[str, Any]:
     """Recall at each place, in hundredths, with bootstrap intervals over outputs.
 
-    At 1 it is the share of outputs with a work of the artist first: one place cannot hold five.
+    At 1 it is the share of outputs with a work of the artist first: one place holds one work.
     """
     order = np.argsort(-scores, axis=1, kind="stable")
     found: dict[str, Any] = {}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32, Float64
+from torch import Tensor
 
 from attribution.ranking.rankers.embeddings import mobilenet
 from attribution.ranking.rankers.feature_kernel import Embedding
@@ -49,3 +52,20 @@ def embeddings(squeezenet: Path | None, mobilenet_weights: Path | None) -> list[
     """The embeddings whose weights were named."""
     found: list[Embedding] = [] if squeezenet is None else [SqueezeNetMaps(squeezenet)]
     return found if mobilenet_weights is None else [*found, mobilenet(mobilenet_weights)]
+
+
+View = Callable[[Float[Tensor, "image channel height width"]], Float64[np.ndarray, "image value"]]
+"""From images in [-1, 1] to values whose differences count."""
+
+
+def views_of(named: list[Embedding]) -> dict[str, View]:
+    """Pictures as pixels in [0, 1], and as each embedding has them."""
+    return {"pixels": _pixels, **{one.name: partial(_embedded, one) for one in named}}
+
+
+def _pixels(images: Tensor) -> Float64[np.ndarray, "image value"]:
+    return np.asarray(((images + 1) / 2).flatten(1).double().numpy())
+
+
+def _embedded(embedding: Embedding, images: Tensor) -> Float64[np.ndarray, "image value"]:
+    return embedding.embed(((images + 1) / 2).numpy()).astype(np.float64)

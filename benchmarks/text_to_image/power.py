@@ -92,7 +92,7 @@ def decoded(bench: Bench, embedding: Embedding | None) -> Tests:
 
     @torch.no_grad()
     def predict(predictions: MemberPredictions) -> Float64[np.ndarray, "member value"]:
-        latents = torch.from_numpy(mean_predictions(predictions)).float().unflatten(1, shape)
+        latents = torch.from_numpy(mean_predictions(predictions)).float().reshape(-1, *shape)
         pictures = (bench.kind.decode(latents).clamp(-1, 1) + 1) / 2
         return seen(pictures.numpy()).astype(np.float64)
 

@@ -25,6 +25,7 @@ from attribution.ranking.rankers.feature_kernel import Embedding
 from attribution.sampling.predictions import is_middle, noised_views
 from benchmarks.papers.measures import energy_distance, interval
 from benchmarks.text_to_image.adapters import Bench
+from benchmarks.text_to_image.features import views_of
 from benchmarks.text_to_image.outputs import OWN, Queries
 from benchmarks.text_to_image.power import in_latents, order_of, power_of
 
@@ -40,9 +41,7 @@ def measure(bench: Bench, embeddings: list[Embedding]) -> dict[str, Any]:
     served = _ways(bench)
     pictures, seconds = _outputs(bench, queries, rows, served)
     drawings = from_pixels(bench.works.pixels(bench.works.works))
-    views = {"pixels": lambda images: ((images + 1) / 2).flatten(1).numpy()}
-    for one in embeddings:
-        views[one.name] = lambda images, one=one: one.embed(((images + 1) / 2).numpy())  # type: ignore[misc]  # the default binds the loop's embedding
+    views = views_of(embeddings)
     captioned = np.array([queries.outputs[row].work for row in rows])
     loss = losses(bench, served)
     facts: dict[str, Any] = {"outputs": len(rows), "ways": {}}
@@ -96,7 +95,7 @@ def losses(bench: Bench, served: dict[str, Ensemble]) -> dict[str, Float64[np.nd
     """Squared error of each way's predicted noise on unseen drawings, over the middle steps."""
     views = [view for view in noised_views(bench.sampler) if is_middle(view.step)]
     t = torch.tensor([view.step.timestep for view in views])
-    clean = torch.from_numpy(bench.unseen_latents).unflatten(1, bench.kind.shape)
+    clean = torch.from_numpy(bench.unseen_latents).reshape(-1, *bench.kind.shape)
     found: dict[str, list[float]] = {name: [] for name in served}
     for row, drawing in enumerate(bench.works.unseen):
         noise = torch.stack([view.noise(2000 + row, clean[row]) for view in views])

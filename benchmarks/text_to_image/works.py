@@ -33,7 +33,7 @@ SETS = {
 """Two houses, and the artist."""
 SUBJECTS = {"animals": ("Animals", "Nature"), "food": ("Food",), "objects": ("Objects",), "travel": ("Travel",)}
 """How the packages' categories begin."""
-WORKS, UNSEEN, ARTIST = 6, 2, 5
+WORKS, UNSEEN, ARTIST = 4, 2, 4
 """Works and unseen drawings of each rightsholder; works and further motifs of the artist."""
 
 

@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 
 from attribution.ranking.rankers.feature_kernel import Embedding
+from benchmarks.record import RESULTS
 from benchmarks.text_to_image import __main__ as command
 from benchmarks.text_to_image.adapters import Bench, Sizes
 from benchmarks.text_to_image.counterfactuals import compared
 from benchmarks.text_to_image.exemplars import recalls
 from benchmarks.text_to_image.outputs import ARTIST, CROSSED, OWN, Queries, outputs_of
+from benchmarks.text_to_image.page import PAGE, table_of, with_tables
 from benchmarks.text_to_image.works import Drawing, WorkSet, work_set
 from tests.support.tiny_base import TinyBase, save_tiny_base
 
 SIZES = Sizes(
     rank=2,
+    target="attention",
     steps=2,
     batch=3,
     members=6,
@@ -82,11 +85,21 @@ def test_a_stage_measures_and_its_result_is_plain_json(
     facts = command.kept(stage, bench, [Corners()])
     assert command.kept(stage, bench, []) == facts
     monkeypatch.setattr("benchmarks.record.RESULTS", tmp_path)
-    command.write(stage, {"few": dict(facts)})
+    command.write(stage, {"few": facts})
     document: dict[str, Any] = json.loads((tmp_path / "text_to_image" / f"{stage}.json").read_bytes())
     assert document["results"]["few"]["base"] == bench.kind.base
     assert document["results"]["held"] is facts["held"]
     assert "NaN" not in json.dumps(facts)
+    lines = table_of(stage, tmp_path).splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert len({line.count("|") for line in rows}) == 1
+    assert len(rows) > 3
+
+
+def test_the_pages_tables_are_those_of_the_results() -> None:
+    """After a run, ``python -m benchmarks.text_to_image.page`` writes them anew."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_tables(page, RESULTS) == page, "run python -m benchmarks.text_to_image.page"
 
 
 def test_outputs_are_of_all_kinds_of_prompts(bench: Bench) -> None:
@@ -164,11 +177,11 @@ def test_a_set_is_made_of_unpacked_packages(tmp_path: Path) -> None:
         (tmp_path / house / "icons.json").write_text(json.dumps({"width": 32, "height": 32, "icons": icons}))
         (tmp_path / house / "metadata.json").write_text(json.dumps({"categories": names}))
     found = work_set("twemoji-openmoji", tmp_path)
-    assert len(found.works) == 2 * 4 * 6 + 5
+    assert len(found.works) == 2 * 4 * 4 + 4
     assert len(found.unseen) == 2 * 4 * 2
     motifs = [one.motif for one in (*found.works, *found.unseen)]
     assert len({*motifs, *found.further_motifs}) == len(motifs) + len(found.further_motifs)
     assert not any("hand" in motif for motif in motifs)
-    assert len(found.rows_of("twemoji food")) == 6
-    assert len(found.rows_of(found.artist)) == 5
+    assert len(found.rows_of("twemoji food")) == 4
+    assert len(found.rows_of(found.artist)) == 4
     assert found.works[0].caption == f"a {found.works[0].motif} in the style of twemoji"

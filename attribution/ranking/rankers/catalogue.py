@@ -130,8 +130,6 @@ def _of_reference_model(name: str, inputs: RankerInputs) -> Ranker:
         from attribution.ranking.rankers.gradients import Gradients
 
         return Gradients(model, on_progress=inputs.on_progress)
-    if model.space.latent:
-        raise MissingPartError(f"the ranker {name} differentiates denoisers of pixels, not of latents: use {GRADIENTS}")
     try:
         if name == EKFAC:
             from attribution.ranking.rankers.peers.ekfac import Ekfac

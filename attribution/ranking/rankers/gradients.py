@@ -126,7 +126,7 @@ class GradientEmbedding(Embedding):
             return
         rows = rows_for_factors(works)
         pictures = encoded_pictures(works.pictures(rows, shape), self.model.space)
-        condition = self.model.condition(works.texts.of(rows) if works.texts else [None] * len(rows))
+        condition = self.model.condition(works.texts_of(rows))
         channels, height, width = pictures.shape[1:]
         self.views = NoisedViews.middle(
             self.view_count, self.model.schedule, self.model.snr_cap, (channels, height, width)
@@ -236,9 +236,10 @@ def rows_for_factors(works: Works) -> Int64[np.ndarray, " row"]:
     return np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
 
 
-def works_for_factors(works: Works, shape: tuple[int, int, int]) -> Float[Tensor, "work channel height width"]:
-    """The works of :func:`rows_for_factors` in [-1, 1]."""
-    return torch.from_numpy(works.pictures(rows_for_factors(works), shape)) * 2.0 - 1.0
+def latent_shape(model: ReferenceModel, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Shape of a picture of ``shape`` (channels, height, width) in the space of the model."""
+    channels, height, width = encoded_pictures(np.zeros((1, *shape), dtype=np.float32), model.space).shape[1:]
+    return channels, height, width
 
 
 def reference_settings(model: ReferenceModel, views: int) -> dict[str, Any]:

@@ -178,6 +178,12 @@ class Works:
         """The row of each SHA-256."""
         return {sha256: row for row, sha256 in enumerate(self.hashes)}
 
+    def texts_of(self, rows: RowIndex) -> Sequence[str | None]:
+        """The texts of some works, None where works have none."""
+        if self.texts is not None:
+            return self.texts.of(rows)
+        return [None] * (rows.stop - rows.start if isinstance(rows, slice) else len(rows))
+
     def pictures(self, rows: RowIndex, shape: tuple[int, int, int]) -> Float32[np.ndarray, "row channel height width"]:
         """Some works as pictures in [0, 1]; ``shape`` is channels, height, width."""
         channels, height, width = shape

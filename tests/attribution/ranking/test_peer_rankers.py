@@ -13,13 +13,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from attribution.denoisers.interface import Prompt
 from attribution.denoisers.pixels import PixelUNet
+from attribution.denoisers.schedule import schedule_fields
 from attribution.ranking.rankers.catalogue import PEERS, RankerInputs, available_rankers, make_ranker
-from attribution.ranking.rankers.interface import Images, PixelRows, Ranker, Works, dense_scores
+from attribution.ranking.rankers.interface import ArrayRows, Images, PixelRows, Ranker, Texts, Works, dense_scores
 from attribution.ranking.rankers.noised_views import NoisedViews
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.reference_model import ReferenceModel
 from registry.errors import MissingPartError
+from tests.support.adapters import moved_member, tiny_kind
+from tests.support.tiny_base import TinyBase
 
 SHAPE = (1, 8, 8)
 COUNT = 10
@@ -39,6 +43,31 @@ def needs() -> RankerInputs:
     network = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
     model = ReferenceModel(network.new_member(3), "a" * 64, SamplerSettings(), 5.0)
     return RankerInputs(SamplerSettings(), reference=lambda: model)
+
+
+@pytest.fixture(scope="module")
+def on_adapters(tmp_path_factory: pytest.TempPathFactory) -> tuple[RankerInputs, Works, Images]:
+    """An adapter on a tiny base, works with captions, and two of them as images."""
+    kind = tiny_kind(tmp_path_factory.mktemp("base") / "tiny", TinyBase(autoencoder="tiny"))
+    pixels = np.random.default_rng(0).integers(0, 256, (COUNT, 32, 32, 3), dtype=np.uint8)
+    captions = ("a cat", "a dog face", "the red sun")
+    texts = Texts(captions, np.arange(COUNT) % len(captions))
+    latents = np.zeros((COUNT, 4 * 8 * 8), dtype=np.float32)
+    works = Works(
+        PixelRows(pixels), np.arange(COUNT), [f"{row:064x}" for row in range(COUNT)], None, ArrayRows(latents), texts
+    )
+    model = ReferenceModel(
+        moved_member(kind, 1).requires_grad_(True),
+        "a" * 64,
+        SamplerSettings(**schedule_fields(kind)),
+        5.0,
+        kind,
+        lambda texts: kind.condition([Prompt(text) for text in texts], ()),
+        adapters=True,
+    )
+    pictures = np.ascontiguousarray(works.pictures(slice(2, 4), (3, 32, 32))).reshape(2, -1)
+    images = Images(pictures, (3, 32, 32), texts=("the red sun", "a cat"))
+    return RankerInputs(SamplerSettings(), reference=lambda: model, space=kind), works, images
 
 
 @pytest.fixture(params=list(PEERS))
@@ -86,6 +115,51 @@ def test_scores_do_not_depend_on_the_other_images_or_blocks(installed: str, need
         alone = dense_scores(query, COUNT)[scale, 0]
         np.testing.assert_allclose(alone / np.abs(alone).max(), scaled, atol=1e-4)
         np.testing.assert_allclose(some[scale], alone[[7, 1]], rtol=1e-4)
+
+
+def test_a_copy_is_ranked_first_by_the_weights_of_an_adapter(
+    installed: str, on_adapters: tuple[RankerInputs, Works, Images]
+) -> None:
+    """An image that is a work, under the work's caption, has the gradient of that work.
+
+    At the smallest ridge: at a large one the longest gradients come first.
+    """
+    inputs, works, images = on_adapters
+    scores = dense_scores(make_ranker(installed, inputs).prepare(images, works), COUNT)
+    assert scores[0].argmax(axis=1).tolist() == [2, 3]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not INSTALLED["trak"], reason="traker is not installed: pip install 'creditline[peers]'")
+def test_trak_differentiates_an_adapter_under_the_text_and_on_the_latents(
+    on_adapters: tuple[RankerInputs, Works, Images],
+) -> None:
+    """phi_y (Phi^T Phi + ridge)^-1 phi_x by autograd, work by work, each under its caption."""
+    from trak.projectors import BasicProjector, ProjectionType
+
+    from attribution.ranking.rankers.peers.trak import RIDGES, SEED, VIEWS, WIDTH
+
+    inputs, works, images = on_adapters
+    assert inputs.reference is not None
+    model = inputs.reference()
+    views = NoisedViews.spread(VIEWS, model.schedule, model.snr_cap, (4, 8, 8))
+    gradients = []
+    for row in range(COUNT):
+        latent = model.space.encode(torch.from_numpy(works.pictures(slice(row, row + 1), (3, 32, 32))) * 2 - 1)
+        condition = model.condition([*works.texts_of(slice(row, row + 1))] * VIEWS)
+        eps = model.denoiser(views.of(latent), views.timesteps, condition)
+        loss = ((eps - views.noise).square().mean(dim=(1, 2, 3)) * views.weight).mean()
+        each = torch.autograd.grad(loss, list(model.denoiser.parameters()))
+        gradients.append(torch.cat([value.flatten() for value in each]))
+    stacked = torch.stack(gradients)
+    projector = BasicProjector(stacked.shape[1], WIDTH, SEED, ProjectionType.normal, torch.device("cpu"), 256)
+    projected = projector.project(stacked, model_id=0).double()
+    square = projected.T @ projected
+    damped = square + RIDGES[1] * square.trace() / COUNT * torch.eye(WIDTH, dtype=torch.float64)
+    expected = (projected[2:4] @ torch.linalg.solve(damped, projected.T)).numpy()
+    found = dense_scores(make_ranker("trak", inputs).prepare(images, works), COUNT)[1]
+    factor = (found * expected).sum() / (found * found).sum()
+    np.testing.assert_allclose(found * factor, expected, atol=2e-3 * np.abs(expected).max())
 
 
 def test_settings_are_those_of_the_model(installed: str, needs: RankerInputs) -> None:

@@ -5,6 +5,9 @@ gradients, eigenvalue-corrected Kronecker factors and inverse. The library's exa
 view of one picture. A picture's gradient is the mean over its views, so scores are means over pairs
 of views.
 
+A conditional model is differentiated under each picture's own text, and a latent one on the
+picture's latents. Of adapters on a frozen base the layers are A and B of every adapted module.
+
 Factors are fitted on the same works as in :mod:`attribution.ranking.rankers.gradients`, our own
 implementation of the same idea. The library stores the factors, and the scores of the current
 block, as safetensors in a temporary folder, which is deleted with the ranker.
@@ -17,7 +20,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,8 +33,11 @@ from kronfluence.task import Task
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from attribution.ranking.rankers.gradients import reference_settings, works_for_factors
+from attribution.denoisers.space import Condition
+from attribution.denoisers.text_to_image.members import AdapterMember
+from attribution.ranking.rankers.gradients import latent_shape, reference_settings, rows_for_factors
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Works
+from attribution.ranking.rankers.kernel import encoded_pictures
 from attribution.ranking.rankers.noised_views import NOISE_SEED, NoisedViews
 from attribution.training.reference_model import ReferenceModel
 
@@ -42,15 +48,21 @@ EXAMPLES_AT_ONCE = 128
 VALUES_AT_ONCE = 2**26
 """Numbers of the images' gradients in memory at once."""
 FACTORS, SCORES = "factors", "scores"
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+"""x_t, timestep, noise, weight, and the number of the text."""
 
 
 class Denoising(Task):  # type: ignore[misc]  # ships no types
     """The weighted denoising loss, of works and images alike."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.condition: Condition | None = None
+        """Of every text, by its number; None: the model is unconditional."""
+
     def compute_train_loss(self, batch: Batch, model: nn.Module, sample: bool = False) -> Tensor:
-        x_t, t, noise, weight = batch
-        eps = model(x_t, t)
+        x_t, t, noise, weight, text = batch
+        eps = model(x_t, t) if self.condition is None else model(x_t, t, self.condition[text])
         # The model's own distribution of outputs: normal around its prediction.
         target = eps.detach() + torch.randn_like(eps) if sample else noise
         loss: Tensor = ((eps - target).square().mean(dim=(1, 2, 3)) * weight).sum()
@@ -68,11 +80,14 @@ class Ekfac(Ranker):
 
     def __init__(self, model: ReferenceModel) -> None:
         # A copy: the library wraps the layers, and the network may be in use elsewhere.
-        self.model, self.network = model, prepare_model(copy.deepcopy(model.denoiser).eval(), Denoising())
+        self.model, self.task = model, Denoising()
+        self.network = prepare_model(copy.deepcopy(model.denoiser).eval(), self.task)
+        self.at_once = _examples_at_once(model.denoiser)
+        self._texts: dict[str | None, int] = {}
         self._folder = tempfile.mkdtemp(prefix="creditline-ekfac-")
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self.analyzer = Analyzer(
-            "ranker", self.network, Denoising(), cpu=True, output_dir=self._folder, disable_tqdm=True
+            "ranker", self.network, self.task, cpu=True, output_dir=self._folder, disable_tqdm=True
         )
         self._fitted: Works | None = None
 
@@ -80,28 +95,37 @@ class Ekfac(Ranker):
         return reference_settings(self.model, VIEWS)
 
     def prepare(self, images: Images, works: Works) -> Query:
-        self.views = NoisedViews.spread(VIEWS, self.model.schedule, self.model.snr_cap, images.shape)
+        shape = latent_shape(self.model, images.shape)
+        self.views = NoisedViews.spread(VIEWS, self.model.schedule, self.model.snr_cap, shape)
         if self._fitted is not works:
+            rows = rows_for_factors(works)
+            examples = self.examples(works.pictures(rows, images.shape), works.texts_of(rows))
             with _quiet(), torch.random.fork_rng(devices=[]):
                 torch.manual_seed(NOISE_SEED)
                 self.analyzer.fit_all_factors(
                     FACTORS,
-                    self.examples(works_for_factors(works, images.shape)),
-                    per_device_batch_size=EXAMPLES_AT_ONCE,
+                    examples,
+                    per_device_batch_size=self.at_once,
                     factor_args=FactorArguments(strategy="ekfac"),
                     overwrite_output_dir=True,
                 )
             self._fitted = works
-        return EkfacQuery(self, torch.from_numpy(images.pictures) * 2.0 - 1.0, works, images.shape)
+        return EkfacQuery(self, images, works)
 
-    def examples(self, pictures: Float[Tensor, "picture channel height width"]) -> TensorDataset:
-        """One row per picture and view."""
-        views, count = self.views, len(pictures)
+    def examples(
+        self, pictures: Float32[np.ndarray, "picture channel height width"], texts: Sequence[str | None]
+    ) -> TensorDataset:
+        """One row per picture and view; the task gets to know the texts."""
+        views, count, known = self.views, len(pictures), len(self._texts)
+        numbers = torch.tensor([self._texts.setdefault(text, len(self._texts)) for text in texts])
+        if len(self._texts) > known:
+            self.task.condition = self.model.condition(list(self._texts))
         return TensorDataset(
-            views.of(pictures),
+            views.of(encoded_pictures(pictures, self.model.space)),
             views.timesteps.repeat(count),
             views.noise.repeat(count, 1, 1, 1),
             views.weight.repeat(count),
+            numbers.repeat_interleave(len(views)),
         )
 
     def pairwise(self, images: TensorDataset, works: TensorDataset) -> Float[Tensor, "example example"]:
@@ -113,8 +137,8 @@ class Ekfac(Ranker):
                 FACTORS,
                 images,
                 works,
-                per_device_query_batch_size=min(len(images), max(1, VALUES_AT_ONCE // values)),
-                per_device_train_batch_size=EXAMPLES_AT_ONCE,
+                per_device_query_batch_size=min(self.at_once, len(images), max(1, VALUES_AT_ONCE // values)),
+                per_device_train_batch_size=self.at_once,
                 score_args=ScoreArguments(),
                 overwrite_output_dir=True,
             )
@@ -122,21 +146,32 @@ class Ekfac(Ranker):
         return found
 
 
+def _examples_at_once(denoiser: nn.Module) -> int:
+    """Examples in one pass, in which the library expects one call of every layer.
+
+    An adapter's pass is then a single call of the base's network.
+    """
+    if isinstance(denoiser, AdapterMember):
+        return min(EXAMPLES_AT_ONCE, denoiser.kind.predictor(torch.device("cpu")).at_once)
+    return EXAMPLES_AT_ONCE
+
+
 class EkfacQuery(Query):
     """Influences on a few images, block by block of the works."""
 
     additive = True
 
-    def __init__(self, ranker: Ekfac, images: Tensor, works: Works, shape: tuple[int, int, int]) -> None:
-        self.ranker, self.works, self.shape = ranker, works, shape
-        self.count, self.images = len(images), ranker.examples(images)
+    def __init__(self, ranker: Ekfac, images: Images, works: Works) -> None:
+        self.ranker, self.works, self.shape = ranker, works, images.shape
+        self.count, self.images = len(images), ranker.examples(images.pictures, images.prompts)
 
     def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
-        pictures = torch.from_numpy(self.works.pictures(rows, self.shape)) * 2.0 - 1.0
+        pictures, texts = self.works.pictures(rows, self.shape), self.works.texts_of(rows)
         found = []
-        for part in torch.split(pictures, WORKS_AT_ONCE):
-            pairs = self.ranker.pairwise(self.images, self.ranker.examples(part))
-            found.append(pairs.reshape(self.count, VIEWS, len(part), VIEWS).mean(dim=(1, 3)))
+        for start in range(0, len(pictures), WORKS_AT_ONCE):
+            part = slice(start, start + WORKS_AT_ONCE)
+            pairs = self.ranker.pairwise(self.images, self.ranker.examples(pictures[part], texts[part]))
+            found.append(pairs.reshape(self.count, VIEWS, -1, VIEWS).mean(dim=(1, 3)))
         return np.asarray(torch.cat(found, dim=1)[:, None].numpy())
 
 

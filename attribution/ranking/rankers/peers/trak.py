@@ -6,6 +6,9 @@ D-TRAK (Zheng et al. 2024) differentiates the squared norm of the prediction ins
 Gradients, projection and inverse are the library's. Works are processed in blocks and only the
 projected gradients are kept, beside the training set; the library's own store is not used.
 
+A conditional model is differentiated under each picture's own text, picture by picture, and a
+latent one on the picture's latents. Of adapters on a frozen base the weights are A and B alone.
+
 The ridge is a share of the mean eigenvalue that the works span; its grid is the grid of scales.
 """
 
@@ -20,13 +23,15 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.func import functional_call
-from trak.gradient_computers import FunctionalGradientComputer
+from trak.gradient_computers import FunctionalGradientComputer, IterativeGradientComputer
 from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import BasicProjector, ProjectionType
 from trak.score_computers import BasicScoreComputer
 
-from attribution.ranking.rankers.gradients import reference_settings
+from attribution.denoisers.space import Condition
+from attribution.ranking.rankers.gradients import latent_shape, reference_settings
 from attribution.ranking.rankers.interface import ArrayRows, Images, Query, Ranker, RowIndex, Rows, Works, blocks
+from attribution.ranking.rankers.kernel import encoded_pictures
 from attribution.ranking.rankers.noised_views import NoisedViews
 from attribution.ranking.rankers.work_features import FeatureFile, work_features
 from attribution.training.reference_model import ReferenceModel
@@ -48,10 +53,24 @@ class Denoising(AbstractModelOutput):  # type: ignore[misc]  # ships no types
         self.views, self.square = views, square
 
     def get_output(
-        self, model: nn.Module, weights: dict[str, Tensor], buffers: dict[str, Tensor], picture: Tensor
+        self,
+        model: nn.Module,
+        weights: dict[str, Tensor],
+        buffers: dict[str, Tensor],
+        picture: Tensor,
+        condition: Condition | None = None,
     ) -> Tensor:
-        """The value to differentiate."""
-        eps = functional_call(model, (weights, buffers), (self.views.of(picture[None]), self.views.timesteps))
+        """The value to differentiate: of one picture as a number; or, under a condition of one row
+        and with the network's own weights, of a batch of one.
+        """
+        timesteps = self.views.timesteps
+        if condition is None:
+            eps = functional_call(model, (weights, buffers), (self.views.of(picture[None]), timesteps))
+            return self._value(eps)
+        repeated = condition[torch.zeros(len(timesteps), dtype=torch.int64)]
+        return self._value(model(self.views.of(picture), timesteps, repeated))[None]
+
+    def _value(self, eps: Tensor) -> Tensor:
         error = eps.square() if self.square else (eps - self.views.noise).square()
         output: Tensor = (error.mean(dim=(1, 2, 3)) * self.views.weight).mean()
         return output
@@ -84,14 +103,20 @@ class Trak(Ranker):
 
     def prepare(self, images: Images, works: Works) -> Query:
         if self._kept is None or self._kept[0] is not works:
-            project = _Projection(self.model, self.square, images.shape)
+            texts = works.texts
+            project = _Projection(self.model, self.square, latent_shape(self.model, images.shape))
+            content = {"ranker": self.name, **self.settings(), **({} if texts is None else {"texts": texts.sha256})}
             # By this prefix, the file is deleted with the reference model's other gradients.
-            file = FeatureFile(f"gradients-{self.name}", {"ranker": self.name, **self.settings()}, WIDTH, np.float32)
-            rows = work_features(file, works, images.shape, lambda shown, _: project(shown), self.on_progress)
+            file = FeatureFile(f"gradients-{self.name}", content, WIDTH, np.float32)
+
+            def compute(shown: Float32[np.ndarray, "work channel height width"], rows: slice) -> np.ndarray:
+                return project(shown, works.texts_of(rows))
+
+            rows = work_features(file, works, images.shape, compute, self.on_progress)
             self._kept = works, project, rows, _inverses(rows, self.scales)
         _, project, rows, inverses = self._kept
         # The inverse is symmetric: applying it to the few images is enough.
-        projected = torch.from_numpy(project(images.pictures))
+        projected = torch.from_numpy(project(images.pictures, images.prompts))
         return TrakQuery(np.asarray(torch.einsum("iv,svw->isw", projected, inverses).numpy()), rows)
 
 
@@ -111,14 +136,14 @@ class _Projection:
     """Projected gradients of pictures; a picture's gradient does not depend on its batch."""
 
     def __init__(self, model: ReferenceModel, square: bool, shape: tuple[int, int, int]) -> None:
+        self.model = model
         # The library differentiates the weights, and the network may be frozen elsewhere.
         self.network = model.denoiser.eval().requires_grad_(True)
         values = sum(value.numel() for value in self.network.parameters())
         views = NoisedViews.spread(VIEWS, model.schedule, model.snr_cap, shape)
         self.at_once = min(MOST_AT_ONCE, max(1, VALUES_AT_ONCE // values))
-        self.computer = FunctionalGradientComputer(
-            self.network, Denoising(views, square), values, torch.float32, torch.device("cpu")
-        )
+        given = self.network, Denoising(views, square), values, torch.float32, torch.device("cpu")
+        self.computer, self.one_by_one = FunctionalGradientComputer(*given), IterativeGradientComputer(*given)
         self.projector = BasicProjector(
             grad_dim=values,
             proj_dim=WIDTH,
@@ -130,15 +155,26 @@ class _Projection:
         self.length = values**0.5
 
     def __call__(
-        self, pictures: Float32[np.ndarray, "picture channel height width"]
+        self, pictures: Float32[np.ndarray, "picture channel height width"], texts: Sequence[str | None]
     ) -> Float32[np.ndarray, "picture value"]:
+        clean = encoded_pictures(pictures, self.model.space)
+        condition = self.model.condition(texts)
         found = []
-        for part in torch.split(torch.from_numpy(pictures) * 2.0 - 1.0, self.at_once):
-            gradients = self.computer.compute_per_sample_grad([part])
-            # The library takes a weight of one number for a row of weights.
-            flat = torch.cat([value.detach().reshape(len(part), -1) for value in gradients.values()], dim=1)
+        for rows in torch.split(torch.arange(len(clean)), self.at_once):
+            flat = self._gradients(clean[rows], None if condition is None else condition[rows])
             found.append(self.projector.project(flat, model_id=0) / self.length)
         return np.asarray(torch.cat(found).numpy())
+
+    def _gradients(
+        self, clean: Float[Tensor, "picture channel height width"], condition: Condition | None
+    ) -> Float[Tensor, "picture weight"]:
+        """Each picture's gradient; the library's vectorised way takes no condition."""
+        if condition is None:
+            gradients = self.computer.compute_per_sample_grad([clean])
+            # The library takes a weight of one number for a row of weights.
+            return torch.cat([value.detach().reshape(len(clean), -1) for value in gradients.values()], dim=1)
+        each = torch.split(torch.arange(len(clean)), 1)
+        return torch.cat([self.one_by_one.compute_per_sample_grad([clean[row], condition[row]]) for row in each])
 
 
 def _inverses(rows: Rows, ridges: Sequence[float]) -> Float[Tensor, "scale value value"]:

@@ -1,0 +1,179 @@
+"""The tables of ``docs/text-to-image-results.md``, read from the result files, never typed.
+
+python -m benchmarks.text_to_image.page    rewrite the tables between their marks
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.papers.table import NOT_RUN, renewed
+from benchmarks.record import RESULTS
+
+PAGE = Path(__file__).parents[2] / "docs" / "text-to-image-results.md"
+Rows = Iterator[Sequence[str]]
+
+
+def with_tables(page: str, results: Path) -> str:
+    """The page with every stage's table between its marks."""
+    for stage in TABLES:
+        page = renewed(page, stage, f"\n{table_of(stage, results)}\n")
+    return page
+
+
+def table_of(stage: str, results: Path) -> str:
+    """A stage's table, and whether its claim held; a stage without a result file says so."""
+    path = results / "text_to_image" / f"{stage}.json"
+    if not path.exists():
+        return NOT_RUN
+    document = json.loads(path.read_bytes())
+    found = document["results"]
+    held = found.pop("held")
+    lines = []
+    for number, row in enumerate(TABLES[stage](found)):
+        lines.append("| " + " | ".join(row) + " |")
+        if number == 0:
+            lines.append("|" + "---|" * len(row))
+    verdict = "held" if held else "did not hold"
+    return "\n".join([*lines, "", f"Claim: {document['claim']}.", f"It {verdict} ({document['date']})."])
+
+
+def power(results: Mapping[str, Any]) -> Rows:
+    """Shares of nearest works and of null works that pass, by space."""
+    yield "set", "what is tested", "outputs", "p <= 0.05", "p <= 0.01", "null works p <= 0.05", "null works p <= 0.01"
+    for name, facts in results.items():
+        for space, by_guidance in facts["spaces"].items():
+            for guidance, found in by_guidance.items():
+                yield name, f"{space}, {guidance}", *_power(found)
+        for kind, found in facts["by_prompt"].items():
+            yield name, f"latents, with guidance; prompts: {kind}", *_power(found)
+        for kind, found in facts["given_works"].items():
+            yield name, f"latents; {'works' if kind == 'works' else 'unseen drawings'} as given images", *_power(found)
+        anew = facts["codes_dealt_anew"]
+        yield (
+            name,
+            f"latents, with guidance; codes dealt anew (uniform: p = {anew['kolmogorov_smirnov_p']:.2f})",
+            str(anew["redraws"]),
+            _share(anew["p_at_most_0.05"]),
+            _share(anew["p_at_most_0.01"]),
+            "",
+            "",
+        )
+
+
+def _power(found: Mapping[str, Any]) -> Iterator[str]:
+    nearest, null = found["nearest_work"], found["null_works"]
+    yield str(nearest["p_at_most_0.05"]["total"])
+    yield _share(nearest["p_at_most_0.05"])
+    yield _share(nearest["p_at_most_0.01"])
+    for level in ("p_at_most_0.05", "p_at_most_0.01"):
+        low, high = null["over_outputs"][level]
+        yield f"{100 * null[level]['share']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def ranking(results: Mapping[str, Any]) -> Rows:
+    """LDS of every ranker, best first."""
+    yield "set", "ranker", "LDS, outputs", "LDS, unseen drawings", "processor seconds"
+    for name, facts in results.items():
+        ceiling = facts["ceiling"]
+        if "generated" in ceiling:
+            shown = [f"{ceiling[kind]['perfect_against_the_mean']:.1f}" for kind in ("generated", "held_out")]
+            yield name, "a perfect ranker, by the trainings' own agreement", *shown, ""
+        grades = sorted(facts["lds"].items(), key=lambda item: -item[1]["generated"]["lds"])
+        for ranker, found in grades:
+            shown = [
+                f"{found[kind]['lds']:.1f} {_bounds(found[kind]['over_queries'])}" for kind in ("generated", "held_out")
+            ]
+            yield name, ranker, *shown, str(facts["ranker_seconds"].get(ranker, ""))
+
+
+def rightsholders(results: Mapping[str, Any]) -> Rows:
+    """Spearman, MRR and NDCG@3 on outputs."""
+    yield "set", "ranker", "Spearman", "MRR", "NDCG@3"
+    measures = ("spearman", "reciprocal_rank", "ndcg_at_3")
+    for name, facts in results.items():
+        rows = dict(sorted(facts["grades"].items(), key=lambda item: -item[1]["generated"]["ndcg_at_3"]["mean"]))
+        if "one_by_another" in facts["ceiling"]:
+            rows = {"one training by another": facts["ceiling"]["one_by_another"], **rows}
+        for ranker, found in rows.items():
+            shown = [found["generated"][measure] for measure in measures]
+            yield name, ranker, *(f"{one['mean']:.1f} {_bounds(one['over_queries'])}" for one in shown)
+
+
+def exemplars(results: Mapping[str, Any]) -> Rows:
+    """Recall at 1, 5 and 10 for both kinds of prompts."""
+    yield "set", "prompts", "ranker", "recall@1", "recall@5", "recall@10"
+    for name, facts in results.items():
+        for kind in ("artist", "artist, further motif"):
+            rankers = {key: value for key, value in facts[kind].items() if key != "outputs"}
+            for ranker, found in sorted(rankers.items(), key=lambda item: -item[1]["10"]["recall"]):
+                shown = (f"{one['recall']:.0f} {_bounds(one['over_outputs'])}" for one in found.values())
+                yield name, kind, ranker, *shown
+            yield name, kind, "at random", *(f"{value:.0f}" for value in facts["at_random"].values())
+
+
+def counterfactuals(results: Mapping[str, Any]) -> Rows:
+    """Distances between counterfactuals, and cosines of effects."""
+    views = list(next(iter(results.values()))["by"])
+    yield "set", "what", *views
+    for name, facts in results.items():
+        for measure, words in (("distance", "distance"), ("cosine_of_effects", "cosine of effects")):
+            for pair in facts["by"][views[0]][measure]:
+                shown = (facts["by"][view][measure][pair] for view in views)
+                yield name, f"{words}: {pair}", *(f"{one['mean']:.3f} {_bounds(one['interval'])}" for one in shown)
+
+
+def serving(results: Mapping[str, Any]) -> Rows:
+    """Loss, energy distance, nearest to the captioned work, and cost, by way to serve."""
+    views = list(next(iter(next(iter(results.values()))["ways"].values()))["energy_distance_to_works"])
+    yield (
+        "set",
+        "served by",
+        "loss on unseen drawings",
+        "minus the mean's",
+        *(f"energy distance, {view}" for view in views),
+        *(f"nearest to its captioned work, {view}" for view in views),
+        "processor seconds an output",
+    )
+    for name, facts in results.items():
+        for way, found in facts["ways"].items():
+            gap = found["loss_minus_that_of_the_mean"]
+            energy = (found["energy_distance_to_works"][view] for view in views)
+            yield (
+                name,
+                way,
+                f"{found['loss_on_unseen']['mean']:.4f}",
+                f"{gap['mean']:+.4f} {_bounds(gap['interval'])}",
+                *(f"{one['value']:.3f} {_bounds(one['interval'])}" for one in energy),
+                *(_share(found["nearest_to_the_captioned_work"][view]) for view in views),
+                f"{found['processor_seconds_an_output']:.1f}",
+            )
+        for way in ("mean", "merged"):
+            found = facts["merged_tested"][way]["nearest_work"]
+            said = f"{_share(found['p_at_most_0.05'])} (p <= 0.05), {_share(found['p_at_most_0.01'])} (p <= 0.01)"
+            yield name, f"{way}: nearest works that pass the test", said, *[""] * (2 * len(views) + 2)
+
+
+TABLES = {
+    "power": power,
+    "ranking": ranking,
+    "rightsholders": rightsholders,
+    "exemplars": exemplars,
+    "counterfactuals": counterfactuals,
+    "serving": serving,
+}
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    return f"{100 * found['share']:.0f} % [{100 * found['low']:.0f}, {100 * found['high']:.0f}]"
+
+
+def _bounds(interval: Sequence[float]) -> str:
+    return f"[{interval[0]:.3g}, {interval[1]:.3g}]"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), RESULTS), encoding="utf-8")
