@@ -12,7 +12,7 @@ as pixels and as features; under the guidance that the output was sampled with, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -83,18 +83,30 @@ def in_latents(bench: Bench) -> Tests:
     return Tests(bench, mean_predictions, bench.latents, bench.unseen_latents)
 
 
-def decoded(bench: Bench, embedding: Embedding | None) -> Tests:
+@dataclass
+class Decoder:
+    """The members' predicted pictures in [0, 1], decoded once for all spaces."""
+
+    bench: Bench
+    kept: dict[int, np.ndarray] = field(default_factory=dict)
+    """By the identity of the predictions, which the queries keep."""
+
+    @torch.no_grad()
+    def __call__(self, predictions: MemberPredictions) -> Float[np.ndarray, "member 3 height width"]:
+        if id(predictions) not in self.kept:
+            latents = torch.from_numpy(mean_predictions(predictions)).float().reshape(-1, *self.bench.kind.shape)
+            self.kept[id(predictions)] = ((self.bench.kind.decode(latents).clamp(-1, 1) + 1) / 2).numpy()
+        return self.kept[id(predictions)]
+
+
+def decoded(bench: Bench, decoder: Decoder, embedding: Embedding | None) -> Tests:
     """The same test on the decoded predictions: their pixels, or features of them."""
-    shape = bench.kind.shape
 
     def seen(pictures: np.ndarray) -> np.ndarray:
         return pictures.reshape(len(pictures), -1) if embedding is None else embedding.embed(pictures)
 
-    @torch.no_grad()
     def predict(predictions: MemberPredictions) -> Float64[np.ndarray, "member value"]:
-        latents = torch.from_numpy(mean_predictions(predictions)).float().reshape(-1, *shape)
-        pictures = (bench.kind.decode(latents).clamp(-1, 1) + 1) / 2
-        return seen(pictures.numpy()).astype(np.float64)
+        return np.asarray(seen(decoder(predictions)), dtype=np.float64)
 
     def of(drawings: np.ndarray) -> np.ndarray:
         return seen(((from_pixels(drawings) + 1) / 2).numpy())
@@ -108,8 +120,9 @@ def measure(bench: Bench, embeddings: list[Embedding]) -> dict[str, Any]:
     queries = Queries(bench)
     count = len(queries.outputs)
     orders = order_of(queries.latents[:count], bench.latents)
-    spaces = {LATENTS: in_latents(bench), PIXELS: decoded(bench, None)}
-    spaces |= {f"decoded {one.name} features": decoded(bench, one) for one in embeddings}
+    decoder = Decoder(bench)
+    spaces = {LATENTS: in_latents(bench), PIXELS: decoded(bench, decoder, None)}
+    spaces |= {f"decoded {one.name} features": decoded(bench, decoder, one) for one in embeddings}
     plain, guided = queries.predictions[:count], queries.guided
     latents = spaces[LATENTS]
     kinds = [one.kind for one in queries.outputs]

@@ -77,7 +77,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(few_works(), base, tmp_path_factory.mktemp("cache"), SIZES)
 
 
-@pytest.mark.parametrize("stage", command.STAGES)
+QUICK = ("power", "serving")
+
+
+@pytest.mark.parametrize(
+    "stage", [pytest.param(stage, marks=() if stage in QUICK else pytest.mark.slow) for stage in command.STAGES]
+)
 def test_a_stage_measures_and_its_result_is_plain_json(
     bench: Bench, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
