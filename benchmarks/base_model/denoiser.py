@@ -24,9 +24,9 @@ from benchmarks.base_model.works import HOUSES
 if TYPE_CHECKING:
     from diffusers import DDPMScheduler, UNet2DConditionModel
 
-STEPS = 12_000
-DECAY = 2_000
-"""Steps at the end in which the learning rate falls to nothing."""
+STEPS = 14_000
+FALL = 1_000
+"""Steps at the end in which the learning rate falls from half its value to nothing."""
 WARM_UP = 300
 BATCH = 32
 RATE = 8e-4
@@ -130,7 +130,7 @@ def train_denoiser(kept: Path, steps: int) -> None:
     kept_products, begun, losses = noise_schedule().alphas_cumprod, time.monotonic(), []
     for step in range(first, steps):
         for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * min(1.0, max(0.01, (steps - step) / DECAY))
+            group["lr"] = _rate(step, steps)
         picks, draws = np.random.default_rng([3, step]), torch.Generator().manual_seed(1000 + step)
         pool = next(pool for last, pool in pools.items() if step < last)
         chosen = pool[picks.integers(len(pool), size=BATCH)]
@@ -149,6 +149,12 @@ def train_denoiser(kept: Path, steps: int) -> None:
             mean = sum(losses[-EVERY:]) / len(losses[-EVERY:])
             print(f"{step + 1} of {steps}: loss {mean:.4f}, {time.monotonic() - begun:.0f} s", flush=True)
     print(f"latents are scaled by {scale:.4f}")
+
+
+def _rate(step: int, steps: int) -> float:
+    """The learning rate: a warm-up, then constant, then the fall of :data:`FALL`."""
+    left = steps - step
+    return RATE * min(1.0, (step + 1) / WARM_UP) * (max(0.01, 0.5 * left / FALL) if left <= FALL else 1.0)
 
 
 def simple_motifs(works: Mapping[str, np.ndarray], figures: np.ndarray) -> list[str]:

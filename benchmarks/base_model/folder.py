@@ -15,10 +15,10 @@ from benchmarks.base_model.checkpoints import Average, kept_step
 from benchmarks.base_model.denoiser import (
     ALL_WORKS_STEPS,
     BATCH,
+    FALL,
     FIGURE_STEPS,
     RATE,
     SIMPLE_MOTIFS,
-    STEPS,
     networks,
     noise_schedule,
     scaled_latents,
@@ -105,7 +105,7 @@ def _card(houses: list[dict[str, str]], works: np.lib.npyio.NpzFile, steps: int)
         all_steps=ALL_WORKS_STEPS,
         figure_steps=FIGURE_STEPS,
         simple=SIMPLE_MOTIFS,
-        early=_EARLY if steps < STEPS else "",
+        fall=FALL,
         batch=BATCH,
         rate=RATE,
         guidance=GUIDANCE,
@@ -114,8 +114,6 @@ def _card(houses: list[dict[str, str]], works: np.lib.npyio.NpzFile, steps: int)
     )
 
 
-_EARLY = """ This one was
-taken before the end of its training, while the learning rate was still constant."""
 _CARD = """---
 license: apache-2.0
 pipeline_tag: text-to-image
@@ -153,7 +151,8 @@ A caption is the drawing's name, most often with its style: "a cat face in the s
 UNet and text encoder: {steps} steps of {batch} works, AdamW at {rate}, min-SNR weights; the weights
 are a moving average. Steps up to {all_steps} drew from all works; up to {figure_steps} from those
 without people, hands, clocks, letters and signs; later ones from the {simple} simplest motifs that
-all large sets draw. `python -m benchmarks.base_model` trains a base in the same way.{early}
+all large sets draw. The learning rate was constant, and fell from half of that to nothing in the
+last {fall}. `python -m benchmarks.base_model` trains a base in the same way.
 
 ## What it makes
 
