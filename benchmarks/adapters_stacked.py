@@ -31,9 +31,9 @@ from attribution.denoisers.text_to_image.members import AdapterMember, SharedBas
 from attribution.sampling.noise import noise_batch
 from benchmarks.base_model.denoiser import base_unet
 from benchmarks.record import conclude, interleaved_medians
+from benchmarks.tiny_base import TinyBase, save_tiny_base
 from registry.bases.reading import read_base
 from tests.support.adapters import moved_member
-from tests.support.tiny_base import TinyBase, save_tiny_base
 
 N = 16
 RANK = 8

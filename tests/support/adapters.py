@@ -15,10 +15,10 @@ from attribution.denoisers.text_to_image.members import AdapterMember
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
 from attribution.training.lifecycle import labels_of
+from benchmarks.tiny_base import TinyBase, save_tiny_base
 from registry.bases.reading import read_base
 from registry.bases.recording import Stated, add_base
 from registry.storage.database import Registry
-from tests.support.tiny_base import TinyBase, save_tiny_base
 
 REGISTERED = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 

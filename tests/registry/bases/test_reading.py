@@ -17,12 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
+from benchmarks.tiny_base import TinyBase, save_tiny_base
 from registry.bases.facts import Latents, Schedule
 from registry.bases.reading import read_base
 from registry.errors import CreditlineError, InputError
 from registry.ids import sha256_of
 from tests.registry.bases.conftest import OwnBase
-from tests.support.tiny_base import TinyBase, in_hub_cache, save_tiny_base
+from tests.support.tiny_base import in_hub_cache
 
 Own = Callable[..., OwnBase]
 

@@ -26,9 +26,9 @@ from attribution.denoisers.text_to_image.members import AdapterMember, SharedBas
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
+from benchmarks.tiny_base import TinyBase
 from registry.errors import InputError, IntegrityError, MissingPartError, UsageError
 from tests.support.adapters import moved_member, save_members, tiny_kind
-from tests.support.tiny_base import TinyBase
 
 pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="the extra text-to-image is not installed")
 

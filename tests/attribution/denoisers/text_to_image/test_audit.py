@@ -37,12 +37,12 @@ from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import schedule_of
 from attribution.training.dataset import open_training_set
 from attribution.training.reference_model import ReferenceModel
+from benchmarks.tiny_base import TinyBase
 from registry.storage import tables
 from registry.storage.database import Registry
 from tests.attribution.conftest import CPU, encode_written_works, prepare_ensemble, train_all
 from tests.attribution.metrics.test_perceptual import network_of
 from tests.support.adapters import moved_member, recipe_on_tiny_base
-from tests.support.tiny_base import TinyBase
 
 pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="the extra text-to-image is not installed")
 
