@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 from typing import Annotated
 
 import typer
 
 from cli.groups import LazyGroup
+from cli.interruption import InterruptionError, handle_interruptions
 from cli.output import narrate
-from registry.errors import CreditlineError
+from registry.errors import CreditlineError, InputError
 
 UNEXPECTED = 70
 """Exit status of an unforeseen error, different from the documented ones."""
-INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 and the signal's number, as in shells."""
-GRACE = 10.0
-"""Seconds that an interrupted command may take to end in good order."""
 
 app = typer.Typer(
     name="creditline",
@@ -48,30 +42,18 @@ def _options(
     """Where did this generated image come from, and whose work was it?"""
 
 
-class _InterruptedError(BaseException):
-    """Ctrl-C. Not a KeyboardInterrupt, which typer would handle itself."""
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    """End the command; the process ends after :data:`GRACE` seconds in any case.
-
-    An exception out of a signal handler can be swallowed, or leave a lock of the progress bar
-    taken. A process that ends at once loses nothing: every command survives a kill.
-    """
-    forced = threading.Timer(GRACE, os._exit, (INTERRUPTED,))
-    forced.daemon = True
-    forced.start()
-    raise _InterruptedError
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def main() -> None:
     """Run the command line.
 
     Exit status: 0 done, 1 a finding, 2 bad input, 3 registry locked or damaged, 4 an optional part
-    is missing.
+    is missing, 130 Ctrl-C, 143 SIGTERM.
     """
     debug = "--debug" in sys.argv
-    signal.signal(signal.SIGINT, _interrupt)
+    handle_interruptions()
     try:
         app(prog_name="creditline")
     except CreditlineError as error:
@@ -82,9 +64,13 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        reason = " ".join(str(error).split())[:300]
-        narrate(f"creditline: {type(error).__name__}: {reason}; run again with --debug for the traceback")
+        from registry.home import FREE_SPACE, lacks_space
+
+        if lacks_space(error):
+            narrate(f"creditline: {_one_line(error)}; {FREE_SPACE}")
+            sys.exit(InputError.exit_code)
+        narrate(f"creditline: {type(error).__name__}: {_one_line(error)}; run again with --debug for the traceback")
         sys.exit(UNEXPECTED)
-    except _InterruptedError:
-        narrate("creditline: interrupted; run the same command again to continue")
-        sys.exit(INTERRUPTED)
+    except InterruptionError as error:
+        narrate(error.message)
+        sys.exit(error.status)

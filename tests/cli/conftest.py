@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.attribution.conftest import write_works
+from tests.support.captioned import captioned_home, train_adapters
 from tests.support.running import Creditline
 from tests.support.works import write_csv, write_pictures
 
@@ -63,3 +64,17 @@ def encoded_for_seven(creditline: Creditline, tmp_path: Path) -> Creditline:
     creditline("register", tmp_path / "art", "--owners", tmp_path / "art" / "owners.csv")
     assert creditline("encode", "--within", "none", "--members", 7).status == 0
     return creditline
+
+
+@pytest.fixture(scope="session")
+def captioned(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """Captioned works, encoded for five members, and the base tiny; for reading and copying."""
+    return captioned_home(tmp_path_factory.mktemp("captioned"))
+
+
+@pytest.fixture(scope="session")
+def adapters(captioned: Creditline, tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """The same with its members trained; for copying."""
+    trained = Creditline(tmp_path_factory.mktemp("adapters") / "home").take(captioned)
+    train_adapters(trained)
+    return trained

@@ -63,19 +63,23 @@ def test_a_traceback_comes_only_with_debug(creditline: Creditline) -> None:
 
 
 @pytest.mark.slow
-def test_an_interrupted_registration_says_how_to_go_on(creditline: Creditline, tmp_path: Path) -> None:
-    """Ctrl-C is status 130, and the same command completes it."""
+@pytest.mark.parametrize(("number", "status", "words"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "SIGTERM")])
+def test_an_interrupted_registration_says_how_to_go_on(
+    creditline: Creditline, tmp_path: Path, number: str, status: int, words: str
+) -> None:
+    """Ctrl-C is status 130, SIGTERM is 143, and the same command completes the registration."""
     creditline("init")
     folder = write_pictures(tmp_path / "works", [f"{number:04d}.png" for number in range(300)])
     table = tmp_path / "owners.csv"
     os.mkfifo(table)  # the command waits here until it is interrupted
     arguments = [sys.executable, "-c", MAIN, "register", str(folder), "--owners", str(table)]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process, table.open("w"):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.Signals[number])
         _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "run the same command again" in err
-    assert "Traceback" not in err
+    assert process.returncode == status
+    (line,) = err.splitlines()
+    assert words in line
+    assert "run the same command again" in line
     assert creditline("register", folder, "--rightsholder", "Ada").status == 0
 
 
@@ -95,26 +99,39 @@ def test_output_for_a_reader_that_stops_reading_is_no_error(creditline: Creditli
 
 
 STUBBORN = """
+import sys
 import time
+import cli.interruption
 import cli.main
 
 def stubborn(**_):
-    print("ready", flush=True)
+    word = "ready"
     while True:
         try:
+            print(word, flush=True)
             time.sleep(60)
         except BaseException:
-            pass
+            word = "swallowed"
 
-cli.main.app, cli.main.GRACE = stubborn, 0.5
+cli.main.app, cli.interruption.GRACE = stubborn, float(sys.argv[1])
 cli.main.main()
 """
 
 
-def test_an_interrupt_that_is_swallowed_ends_the_process_all_the_same() -> None:
-    """A library may catch the exception of Ctrl-C, or wait for a lock that it left taken."""
-    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE) as process:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("grace", "signals"), [(0.5, 1), (60.0, 2)])
+def test_an_interrupt_that_is_swallowed_ends_the_process_all_the_same(
+    number: signal.Signals, status: int, grace: float, signals: int
+) -> None:
+    """A library may catch the exception, or wait for a lock that it left taken: the process ends
+    after a while, or at the second signal, and says how to go on.
+    """
+    program = [sys.executable, "-c", STUBBORN, str(grace)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        for expected in (b"ready\n", b"swallowed\n")[:signals]:
+            assert process.stdout.readline() == expected
+            process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert b"run the same command again" in err

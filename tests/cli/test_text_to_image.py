@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 
+from benchmarks.tiny_base import TinyBase, save_tiny_base
 from registry.ids import sha256_of_file
 from tests.attribution.conftest import write_works
+from tests.support.captioned import SAMPLE, TRAIN
 from tests.support.running import Creditline
-from tests.support.tiny_base import TinyBase, save_tiny_base
-
-TRAIN = ("train", "--base", "tiny", "--rank", 2, "--steps", 3, "--batch-size", 4, "--workers", 1)
-SAMPLE = ("sample", "--steps", 3, "--workers", 1)
-CAPTIONS = (
-    "a red sun",
-    "",
-    "a blue house",
-    "the face of a cat in the style of a tree by the sun " * 4,
-    "a dog",
-    "a tree",
-)
-
-
-def write_captioned(folder: Path) -> Path:
-    """Six works whose owner table has captions; one is missing, and one is too long."""
-    write_works(folder, 6)
-    table = folder / "owners.csv"
-    with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], "caption"])
-        writer.writeheader()
-        writer.writerows({**row, "caption": text} for row, text in zip(rows, CAPTIONS, strict=True))
-    return table
 
 
 @pytest.fixture(scope="module")
-def based(tmp_path_factory: pytest.TempPathFactory) -> Creditline:
-    """Captioned works, encoded for five members, and a tiny base with the name tiny."""
-    root = tmp_path_factory.mktemp("based")
-    creditline = Creditline(root / "home")
-    table = write_captioned(root / "art")
-    creditline("init")
-    assert creditline("register", root / "art", "--owners", table).status == 0
-    assert creditline("encode", "--within", "none", "--members", 5, "--weight", 2).status == 0
-    save_tiny_base(root / "base", TinyBase(autoencoder="tiny"))
-    assert creditline("base", "add", root / "base", "--name", "tiny").status == 0
-    return creditline
-
-
-@pytest.fixture(scope="module")
-def trained(based: Creditline, tmp_path_factory: pytest.TempPathFactory) -> Creditline:
-    """A copy with its members trained."""
-    copy = Creditline(tmp_path_factory.mktemp("trained") / "home").take(based)
-    outcome = copy(*TRAIN)
-    assert outcome.status == 0, outcome.err
-    assert "1 of 6 works have no caption: they train without a text" in outcome.err
-    assert "the caption of 1 work is longer than the base reads: the end is cut" in outcome.err
-    assert "6 works smaller than the images of 32 pixels a side: enlarged" in outcome.err
-    return copy
+def trained(adapters: Creditline, tmp_path_factory: pytest.TempPathFactory) -> Creditline:
+    """A copy with its members trained, for this module."""
+    return Creditline(tmp_path_factory.mktemp("trained") / "home").take(adapters)
 
 
 def test_a_member_is_an_adapter(trained: Creditline) -> None:
@@ -158,9 +114,9 @@ def test_members_retrain_after_a_withdrawal(creditline: Creditline, trained: Cre
         (("train", "--base", "tiny", "--label", "nothing"), "no work has a value in the column 'nothing'"),
     ],
 )
-def test_wrong_options_are_named(based: Creditline, arguments: tuple[object, ...], message: str) -> None:
+def test_wrong_options_are_named(captioned: Creditline, arguments: tuple[object, ...], message: str) -> None:
     """Exit status 2, one line."""
-    outcome = based(*arguments)
+    outcome = captioned(*arguments)
     assert outcome.status == 2, outcome.err
     assert message in outcome.err
 
@@ -214,10 +170,10 @@ def elsewhere(folder: Path, to: Path, name: str, **changes: object) -> Path:
 
 @pytest.mark.slow
 def test_adapters_trained_elsewhere_are_imported(
-    creditline: Creditline, based: Creditline, trained: Creditline, tmp_path: Path
+    creditline: Creditline, captioned: Creditline, trained: Creditline, tmp_path: Path
 ) -> None:
     """LoRA files of diffusers and of peft, with a manifest; another rank or base is refused."""
-    creditline.take(based)
+    creditline.take(captioned)
     first, second, *_ = sorted((trained.home / "members").glob("*-*"))
     diffusers_own = elsewhere(first, tmp_path / "a", "pytorch_lora_weights.safetensors")
     peft_own = elsewhere(second, tmp_path / "b", "adapter_model.safetensors")

@@ -33,7 +33,7 @@ class Outcome:
 
 
 class Creditline:
-    """``creditline`` with a fixed home; each run restores environment, streams and Ctrl-C."""
+    """``creditline`` with a fixed home; each run restores environment, streams and signals."""
 
     def __init__(self, home: Path) -> None:
         """``home`` may be any folder; ``creditline init`` fills it."""
@@ -46,7 +46,7 @@ class Creditline:
 
     def __call__(self, *arguments: object) -> Outcome:
         streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="", write_through=True) for _ in range(2)]
-        handler = signal.getsignal(signal.SIGINT)
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with (
                 pytest.MonkeyPatch.context() as patch,
@@ -62,7 +62,8 @@ class Creditline:
                 with pytest.raises(SystemExit) as exit_info:
                     main()
         finally:
-            signal.signal(signal.SIGINT, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         out, err = (stream.buffer.getvalue().decode() for stream in streams)
         code = exit_info.value.code
         return Outcome(code if isinstance(code, int) else 0, out, err)
