@@ -29,8 +29,9 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -42,14 +43,17 @@ from registry.errors import InputError
 DEFAULT_HOME = Path("creditline-home")
 HOME_VARIABLE = "CREDITLINE_HOME"
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space or choose another place"),
+    **dict.fromkeys(_FULL, "free some space or choose another place"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make it writable or choose another place"),
     **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST), "move away what lies there or choose another place"),
 }
 """By the system's error; for any other, such as a failing disk, another place."""
 _ERROR_IN_TEXT = re.compile(r"\(os error (\d+)\)")
 """In a message of safetensors, which has no number of its own."""
+_FULL_IN_TEXT = re.compile(r"no space left|quota exceeded|file too large", re.IGNORECASE)
+"""In a message of DuckDB."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,48 @@ def writing(path: Path) -> Iterator[None]:
         number = getattr(error, "errno", None) or (int(found[1]) if found else None)
         advice = _ADVICE.get(number or 0, "choose another place")
         raise InputError(f"cannot write {path}: {reason}; {advice}") from error
+
+
+FREE_SPACE = "free some space, then run the same command again"
+"""The advice of an error that :func:`lacks_space`."""
+
+
+def lacks_space(error: BaseException) -> bool:
+    """Whether an error of the system or of DuckDB says that a disk or a quota is full."""
+    return getattr(error, "errno", None) in _FULL or bool(_FULL_IN_TEXT.search(str(error)))
+
+
+@contextmanager
+def scratch_folder(place: Path | None = None, prefix: str = "creditline-") -> Iterator[Path]:
+    """A folder for temporary files, in ``place`` or the system's folder; removed at the end.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            system = Path(tempfile.gettempdir()) if place is None else place
+        except FileNotFoundError as error:  # the system's folder takes no file
+            raise InputError(f"{error.strerror}; free some space, or name a folder in TMPDIR") from error
+        with writing(system):
+            system.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir=system))
+        yield Path(folder)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write ``data`` whole or not at all, into a file that its owner alone can ever read.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+
+    def write(place: Path) -> None:
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+
+    write_atomically(path, write)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from attribution.denoisers.interface import DenoiserKind, Prompt
 from attribution.denoisers.space import Condition, Space
 from attribution.images import from_pixels
-from registry.home import write_atomically
+from registry.home import write_atomically, writing
 from registry.ids import sha256_of
 
 ENCODED_AT_ONCE = 64
@@ -62,7 +62,8 @@ def encode_works(
     space: Space, pixels: UInt8[np.ndarray, "work height width channel"], works: EncodedShards, device: str
 ) -> None:
     """Encode the works that no earlier run did; files of other works are removed."""
-    works.folder.mkdir(parents=True, exist_ok=True)
+    with writing(works.folder):
+        works.folder.mkdir(parents=True, exist_ok=True)
     shards = works.shards
     for other in set(works.folder.iterdir()) - {path for path, _ in shards}:
         other.unlink()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from registry.errors import InputError
-from registry.home import Home
+from registry.home import Home, scratch_folder
 from registry.schema.views import create_views
 from registry.storage.database import LOCK_PATIENCE, Registry, relation_names
 from registry.storage.relation_names import SCHEMA_VERSION
@@ -66,8 +64,8 @@ def _create_schema(registry: Registry, now: datetime) -> None:
 def relations_made_anew() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """The column types of every table and the definition of every view in an empty registry."""
     with (
-        tempfile.TemporaryDirectory(prefix="creditline-") as folder,
-        create_registry(Home(Path(folder) / "home")).connection() as connection,
+        scratch_folder() as folder,
+        create_registry(Home(folder / "home")).connection() as connection,
     ):
         return relations_of(connection)
 

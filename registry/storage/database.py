@@ -40,7 +40,7 @@ from registry.errors import (
     RegistryError,
     SchemaVersionError,
 )
-from registry.home import Home, writing
+from registry.home import FREE_SPACE, Home, scratch_folder
 from registry.storage.relation_names import SCHEMA_VERSION, TABLES, VIEWS
 
 if TYPE_CHECKING:
@@ -132,16 +132,6 @@ class Registry:
         """The place for temporary files; the system's folder if the home can only be read."""
         return self.home.staging if self.writable else Path(tempfile.gettempdir())
 
-    def staging(self) -> Path:
-        """The folder at :attr:`staging_place`, which is made if needed.
-
-        Raises:
-            InputError: it cannot be made.
-        """
-        with writing(self.staging_place):
-            self.staging_place.mkdir(parents=True, exist_ok=True)
-        return self.staging_place
-
     def patient(self) -> Registry:
         """This registry for a job of hours: it waits longer for the lock."""
         return replace(self, lock_patience=LONG_PATIENCE)
@@ -229,7 +219,7 @@ class Registry:
         It cannot write this file, touch any other file, load an extension, read variables of this
         process or change these settings. Results beyond ``memory`` go to a temporary folder.
         """
-        with self.translated(), tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
+        with self.translated(), scratch_folder() as scratch:
             settings = {
                 "enable_external_access": False,
                 "autoinstall_known_extensions": False,
@@ -237,7 +227,7 @@ class Registry:
                 "allow_community_extensions": False,
                 "python_enable_replacements": False,
                 "memory_limit": memory,
-                "temp_directory": scratch,
+                "temp_directory": str(scratch),
                 "max_temp_directory_size": READING_SCRATCH,
             }
             connection = self._connect(read_only=True, settings=settings)
@@ -334,8 +324,5 @@ def _translate(error: BaseException, path: Path) -> RegistryError:
             f"{path} cannot be opened for writing here: {message}; make it and its folder writable"
         )
     if _FULL.search(message):
-        return RegistryError(
-            f"the registry {path} cannot be written: {message}; nothing was changed: free some space, then run the same "
-            "command again"
-        )
+        return RegistryError(f"the registry {path} cannot be written: {message}; nothing was changed: {FREE_SPACE}")
     return RegistryError(f"the registry {path} cannot be used: {message}; restore it from a copy")

@@ -8,13 +8,12 @@ anything else.
 from __future__ import annotations
 
 import datetime
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from registry.errors import InputError, MissingPartError, UsageError
-from registry.home import write_atomically, write_bytes_atomically
+from registry.home import write_bytes_atomically, write_private
 from reports.credentials import MISSING
 
 try:
@@ -71,7 +70,7 @@ def make_practice_certificates(
     private = signer.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    write_atomically(paths[KEY], lambda path: _write_private(path, private))
+    write_private(paths[KEY], private)
     write_bytes_atomically(paths[CHAIN], pem[0] + pem[1])
     write_bytes_atomically(paths[ROOT], pem[2])
     return PracticeCertificates(paths[CHAIN], paths[KEY], paths[ROOT], end)
@@ -138,10 +137,3 @@ def _certificate(
     if not authority:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Private from the first moment: the file never exists with wider rights."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from registry.basis.check import CheckedHead, checked_head
 from registry.basis.rows import RIGHTS_EVENTS, Basis
 from registry.errors import InputError, NotFoundError
-from registry.home import Home, write_bytes_atomically
+from registry.home import Home, write_bytes_atomically, writing
 from registry.ids import sha256_of
 from registry.storage.database import Registry
 from reports.filings.answers import Answers, check_data_sets
@@ -94,11 +94,9 @@ def file_version(
         InputError: answers contradict the registry, a needed copy is lost, or a folder cannot be
             written.
     """
-    try:
+    # Checked first: the log must not name a version without files.
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        # Checked first: the log must not name a version without files.
-        raise InputError(f"cannot write to {out} ({error.strerror}); choose another folder") from error
     with registry.connection() as connection:
         versions = versions_of(connection, form, ensemble_id)
     newest = versions[-1] if versions else None

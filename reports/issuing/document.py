@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +19,9 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, create_model
 
 from registry.basis.check import CheckedHead
+from registry.home import scratch_folder
 from registry.storage.database import Registry
-from reports.issuing.issue import File, record_issue, scratch_in, signed, write_file, write_table
+from reports.issuing.issue import File, record_issue, signed, write_file, write_table
 from reports.issuing.stamp import Stamp, stamp_of
 from reports.rendering.html import rendered
 from reports.signatures.signing import Signing
@@ -101,8 +101,8 @@ class Document(Generic[F]):
             IntegrityError: a row that the document rests on is not as sealed; nothing is written.
             InputError: the folder cannot be written.
         """
-        with scratch_in(out) as scratch:
-            reading = self.read(registry, subject, Path(scratch), **options)
+        with scratch_folder(out, ".tables-") as scratch:
+            reading = self.read(registry, subject, scratch, **options)
             signing = Signing.of(registry)
             stamp = self.stamp(reading, now, signing, recorded=registry.writable)
             files, names = signed(signing, self.files(reading, stamp)), table_names(reading)
@@ -157,8 +157,8 @@ class Document(Generic[F]):
         Raises:
             NotFoundError: the registry does not have the subject.
         """
-        with tempfile.TemporaryDirectory(prefix="creditline-") as scratch:
-            return self.stamped_facts(self.read(registry, subject, Path(scratch)).facts)
+        with scratch_folder() as scratch:
+            return self.stamped_facts(self.read(registry, subject, scratch).facts)
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the JSON."""

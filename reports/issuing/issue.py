@@ -13,16 +13,15 @@ import datetime
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 
-from registry.errors import InputError, IntegrityError
+from registry.errors import IntegrityError
 from registry.event_log.events import changing
-from registry.home import write_bytes_atomically
+from registry.home import write_bytes_atomically, writing
 from registry.ids import canonical_json, sha256_of_file
 from registry.storage.database import Registry
 from reports.issuing.stamp import Stamp, beside, stamp_file
@@ -76,30 +75,12 @@ def write_file(folder: Path, file: File) -> Issued:
     """
     sha256 = hashlib.sha256(file.data).hexdigest()
     path, stamp = folder / file.name, file.stamp
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with writing(path):
         write_bytes_atomically(path, file.data)
         write_proofs(path, file.proofs)
         if not file.carries_stamp:
             write_bytes_atomically(beside(path), stamp_file(stamp, sha256))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot write {path} ({reason}); choose another folder or make room") from error
     return Issued(file.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
-
-
-def scratch_in(out: Path) -> tempfile.TemporaryDirectory[str]:
-    """A temporary folder on the same disk, to make tables in.
-
-    Raises:
-        InputError: the folder cannot be written.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=".tables-", dir=out)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot write to {out} ({reason}); choose another --out") from error
 
 
 def write_table(made: Path, place: Path, stamp: Stamp, proofs: Mapping[str, bytes]) -> Issued:
@@ -111,15 +92,12 @@ def write_table(made: Path, place: Path, stamp: Stamp, proofs: Mapping[str, byte
         InputError: the folder cannot be written.
     """
     sha256 = sha256_of_file(made)
-    try:
+    with writing(place):
         with made.open("rb") as file:
             os.fsync(file.fileno())
         made.replace(place)
         write_bytes_atomically(beside(place), stamp_file(stamp, sha256))
         write_proofs(place, proofs)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot write {place} ({reason}); choose another folder or make room") from error
     return Issued(place.name, sha256, stamp.kind, stamp.subject, stamp.facts_sha256)
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from registry.errors import InputError, MissingPartError, NotFoundError, UsageError
 from registry.event_log.events import changing
 from registry.event_log.published_keys import KEY_CREATED, published_keys
-from registry.home import writing
+from registry.home import write_private, writing
 from registry.storage.database import Registry
 from reports.signatures import MISSING
 
@@ -82,12 +82,7 @@ def create_key(registry: Registry, now: datetime, passphrase: str | None = None)
     path = registry.home.signing_key(key_id)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Never readable by others, not even for a moment.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    write_private(path, data)
     with changing(registry, now) as change:
         facts = {"key_id": key_id, "public_key": base64.b64encode(public).decode(), "algorithm": "Ed25519"}
         change.record(KEY_CREATED, f"key {key_id[:SHOWN]}", after=facts)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import UsageError
+from registry.home import write_bytes_atomically
 from registry.storage.database import Registry
 from reports.signatures.keys import Signer, signer_of
 from reports.signatures.timestamps import AUTHORITY, authority, time_stamp
@@ -77,7 +78,7 @@ def write_proofs(path: Path, proofs: Mapping[str, bytes]) -> None:
     """Write the files beside ``path``, and remove those of an earlier file of its name."""
     for suffix in (SIGNATURE, TIME_STAMP):
         if suffix in proofs:
-            beside(path, suffix).write_bytes(proofs[suffix])
+            write_bytes_atomically(beside(path, suffix), proofs[suffix])
         else:
             beside(path, suffix).unlink(missing_ok=True)
 

@@ -22,12 +22,13 @@ from registry.basis.check import checked_head
 from registry.basis.rows import Basis
 from registry.errors import UsageError
 from registry.export.files import write_listing
+from registry.home import scratch_folder
 from registry.ids import sha256_of_file
 from registry.storage.database import Registry
 from reports.content.ensembles import read_ensemble
 from reports.content.outputs import read_output
 from reports.content.texts import plain
-from reports.issuing.issue import File, Issued, record_issue, scratch_in, signed, write_file, write_table
+from reports.issuing.issue import File, Issued, record_issue, signed, write_file, write_table
 from reports.issuing.stamp import Stamp, stamp_of
 from reports.signatures.signing import Signing
 from reports.standards import croissant, cyclonedx, prov, spdx
@@ -60,9 +61,9 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
     _check_place(path)
     listing = _place_of_listing(path)
     signing = Signing.of(registry)
-    with scratch_in(path.parent) as scratch:
+    with scratch_folder(path.parent, ".tables-") as scratch:
         # The stamp needs the works' hash, the file needs the stamp: keep the works between the two.
-        kept, made = Path(scratch) / "works.parquet", Path(scratch) / listing.name
+        kept, made = scratch / "works.parquet", scratch / listing.name
         with registry.connection() as connection:
             found = croissant.read_facts(connection, data_set, kept)
             works = connection.execute(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,9 +25,9 @@ import pyarrow.parquet as pq
 
 from registry.basis.check import checked_head
 from registry.basis.rows import RIGHTS_EVENTS, Basis
-from registry.errors import InputError, NotFoundError, UsageError
+from registry.errors import NotFoundError, UsageError
 from registry.export.files import check_suffix, write_listing, write_rows
-from registry.home import write_bytes_atomically
+from registry.home import scratch_folder, write_bytes_atomically, writing
 from registry.ids import sha256_of_file
 from registry.outputs.evaluations import EVENT as EVALUATED
 from registry.outputs.joint_tests import EVENT as JOINT
@@ -104,24 +103,17 @@ def export_table(
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder; expected a file's name (nothing was written)")
     table, subject = TABLES[name], ALL if all_audits or name != candidates_table.TABLE.name else NEWEST
-    try:
-        scratch = tempfile.TemporaryDirectory(prefix=".table-", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"cannot write to {path.parent} ({error.strerror or error}); choose another place") from error
     signing = Signing.of(registry)
-    with scratch as folder:
-        kept, made = Path(folder) / "rows.parquet", Path(folder) / f"made-{path.name}"
+    with scratch_folder(path.parent, ".table-") as folder, writing(path):
+        kept, made = folder / "rows.parquet", folder / f"made-{path.name}"
         with _opened(registry, name, subject) as opened:
             facts = _facts(table, opened, kept)
             head = checked_head(opened.connection, registry.home, _basis(opened.connection, name))
             stamp = stamp_of(table.kind, subject, facts.plain(), now, head, signing)
         _write(table, kept, made, stamp)
         sha256, proofs = sha256_of_file(made), signing.proofs_of(made)
-        try:
-            made.replace(path)
-            write_proofs(path, proofs)
-        except OSError as error:
-            raise InputError(f"cannot write {path} ({error.strerror or error}); choose another place") from error
+        made.replace(path)
+        write_proofs(path, proofs)
     files = [path]
     if path.suffix.lower() not in _STAMPED:
         write_bytes_atomically(beside(path), stamp_file(stamp, sha256))

@@ -4,11 +4,15 @@ again once there is room.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from benchmarks.tiny_base import TinyBase, save_tiny_base
+from registry.ids import sha256_of_file
+from tests.support import captioned
 from tests.support.disks import outcomes_on_full_disk
 from tests.support.running import Creditline
 from tests.support.works import write_pictures
@@ -62,5 +66,58 @@ def test_training_samples_audits_and_reports(encoded_for_seven: Creditline, tmp_
         ("audit", "--all", "--workers", 1),
         ("report", "--all"),
         ("withdraw", 0, "--reason", "letter", "--yes"),
+    )
+    check(encoded_for_seven.home, tmp_path / "disk", commands, room)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", [0, LITTLE])
+def test_adapters_on_a_base(creditline: Creditline, adapters: Creditline, tmp_path: Path, room: int) -> None:
+    """A second base, captions, codes that nest, adapters, samples of prompts, and their audits."""
+    creditline.take(adapters)
+    done = creditline(*captioned.SAMPLE, "--prompt", "a dog")
+    assert done.status == 0, done.err
+    save_tiny_base(tmp_path / "other", TinyBase(autoencoder="tiny", seed=1))
+    art = Path(creditline("data-sets", "--json").document["data_sets"][0]["root"])
+    commands = (
+        ("base", "add", tmp_path / "other"),
+        ("register", art, "--owners", art / "owners.csv", "--caption", "a house by {caption}"),
+        ("encode", "--within", "rightsholder", "--members", 6, "--support", 5, "--weight", 2),
+        (*captioned.TRAIN, "--seed", 5),
+        (*captioned.SAMPLE, "--prompt", "a dog", "--prompt", "a cat", "--seed", 5),
+        ("audit", "--all", "--workers", 1),
+        ("report", "--all"),
+    )
+    check(creditline.home, tmp_path / "disk", commands, room)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", [0, LITTLE])
+def test_keys_facts_and_documents(encoded_for_seven: Creditline, tmp_path: Path, room: int) -> None:
+    """Changes that are small, and files that people ask for: they lie on the same disk."""
+    for command in ((*TRAIN, 20), (*SAMPLE, 1), ("audit", "--all", "--workers", 1)):
+        done = encoded_for_seven(*command)
+        assert done.status == 0, done.err
+    assert encoded_for_seven("withdraw", 3, "--reason", "letter", "--yes").status == 0
+    assert encoded_for_seven("retrain", "--workers", 1).status == 0
+    sample = encoded_for_seven("samples", "--json").document["samples"][0]["id"]
+    headers = tmp_path / "headers.jsonl"
+    pictures = sorted((tmp_path / "art").glob("*.png"))
+    headers.write_text(json.dumps({"sha256": sha256_of_file(pictures[0]), "X-Robots-Tag": "noai"}) + "\n")
+    assert encoded_for_seven("test-certificate", tmp_path / "chain").status == 0
+    chain = ("--certificate", tmp_path / "chain" / "test-chain.pem", "--key", tmp_path / "chain" / "test-key.pem")
+    out = tmp_path / "disk" / "home" / "out"
+    commands = (
+        ("keys", "create"),
+        ("headers", headers),
+        ("facts", "data-set", "art", "--set", "creator=Harbour Museum", "--from", "its curator"),
+        ("certificate", 3, "--out", out / "certificate.json"),
+        ("report", "--all", "--out", out),
+        ("statement", "House 0", "--out", out),
+        ("export", "works", "--out", out / "works.csv"),
+        ("export", "works", "--out", out / "works.parquet"),
+        ("sign", sample, *chain, "--out", out / "signed.png"),
+        ("test-certificate", out / "test"),
+        ("ablate", sample, "--without", "3", "--out", out / "without.png"),
     )
     check(encoded_for_seven.home, tmp_path / "disk", commands, room)

@@ -25,12 +25,15 @@ print(json.dumps([vars(creditline(*command)) for command in json.loads(sys.argv[
 """
 
 _FULL = """
-import json, os, shutil, sys
+import json, os, shutil, sys, tempfile
 from pathlib import Path
 from tests.support.running import Creditline
 
 disk, home, commands, room = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
 creditline, filler, outcomes = Creditline(disk / "home"), disk / "filler", []
+# Temporary files of the system lie on the same disk, as on most machines.
+tempfile.tempdir = str(disk / "tmp")
+os.mkdir(tempfile.tempdir)
 for command in commands:
     shutil.copytree(home, creditline.home)
     with filler.open("wb") as file:

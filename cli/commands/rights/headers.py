@@ -10,7 +10,7 @@ import typer
 from cli.opening import now, open_registry
 from cli.options import HomeOption, JsonOption, pairs_of
 from cli.output import echo, narrate, plural, print_json
-from registry.home import DEFAULT_HOME
+from registry.home import DEFAULT_HOME, scratch_folder
 
 
 def headers(
@@ -39,7 +39,6 @@ def headers(
         creditline headers crawl.parquet
         creditline headers headers.jsonl --map url=address --json
     """
-    import tempfile
     from dataclasses import asdict
 
     from registry.ingest.headers import record_headers
@@ -47,10 +46,8 @@ def headers(
 
     mapping = pairs_of("--map", mapped or (), "FIELD=COLUMN", "url=COLUMN")
     registry = open_registry(home)
-    staging = registry.home.staging
-    staging.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=staging, prefix="headers-") as folder:
-        report = record_headers(registry, open_list(file, mapping=mapping, staging=Path(folder)), now())
+    with scratch_folder(registry.staging_place, "headers-") as folder:
+        report = record_headers(registry, open_list(file, mapping=mapping, staging=folder), now())
     for problem in report.problems:
         narrate(f"not understood: {problem}")
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from cli.options import pairs_of
 from cli.output import echo, narrate, plural, print_counts, print_json, print_table, progress_bars
 from registry.captions.template import Template
 from registry.errors import InputError
+from registry.home import scratch_folder
 from registry.ingest.bulk import ListReport, Refusal, register_list
 from registry.ingest.bulk.registration import with_captions, with_defaults
 from registry.ingest.dry_run import ListDryRun, dry_run_of_list
@@ -77,14 +77,14 @@ def register_a_list(
         UsageError: the template of captions has a field that is no column.
         Exit: rows were refused, repeated or contradict, and ``strict`` is set.
     """
-    with tempfile.TemporaryDirectory(dir=registry.staging(), prefix="list-") as folder:
+    with scratch_folder(registry.staging_place, "list-") as folder:
         source = open_list(
             path,
             preset=options.preset,
             mapping=options.mapping,
             constants=options.constants,
             attributes=options.attributes,
-            staging=Path(folder),
+            staging=folder,
         )
         if not as_json:
             _narrate_mapping(with_captions(with_defaults(source, rightsholder, licence), captions))

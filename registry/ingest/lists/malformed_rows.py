@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from registry.errors import InputError
+from registry.home import FREE_SPACE, lacks_space
 from registry.ingest.lists.connection import one_line
 
 MARK = "why this line cannot be read"
@@ -274,6 +275,8 @@ def _files(path: Path, packed: bool, target: Path) -> Iterator[tuple[gzip.GzipFi
         with opened(path, packed) as source, target.open("wb") as copy:
             yield source, copy
     except OSError as error:
+        if lacks_space(error):
+            raise InputError(f"cannot write a copy of {path} to {target}: {error.strerror}; {FREE_SPACE}") from error
         raise InputError(f"cannot read {path} line by line: {error.strerror or error}") from error
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 from registry.errors import InputError
+from registry.home import FREE_SPACE, lacks_space
 from registry.ingest.lists.connection import identifier, listed, literal, one_line, reader
 from registry.ingest.lists.malformed_rows import (
     LONGEST_LINE,
@@ -89,6 +90,10 @@ def _write(text: _Text, target: Path) -> None:
         try:
             connection.execute(f"COPY ({query}) TO {literal(str(target))} {_PARQUET}")
         except (duckdb.Error, MemoryError) as error:
+            if lacks_space(error):
+                raise InputError(
+                    f"cannot write the rows of {text.path}: {one_line(str(error))}; {FREE_SPACE}"
+                ) from error
             raise _explained(text.path, error) from error
 
 

@@ -134,7 +134,7 @@ def test_folder_that_is_a_file_is_refused(hostile: tuple[Registry, Written[State
     """In one line that says what to do; nothing is left behind."""
     registry, given = hostile
     (tmp_path / "taken").write_bytes(b"")
-    with pytest.raises(InputError, match="choose another --out"):
+    with pytest.raises(InputError, match="move away what lies there or choose another place"):
         STATEMENT.write(registry, f"#{given.facts.facts.rightsholder.id}", tmp_path / "taken", NOW)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
