@@ -7,10 +7,16 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
+import duckdb
 import pytest
 
+from benchmarks.tiny_base import TinyBase, save_tiny_base
+from tests.support import captioned as captioned_works
 from tests.support.running import Creditline
+from tests.support.works import write_pictures
 
 pytestmark = [pytest.mark.reopens, pytest.mark.slow]
 
@@ -29,6 +35,76 @@ def outcomes(*processes: subprocess.Popen[str]) -> list[tuple[int, str, str]]:
     """Status, stdout and stderr of each, at its end."""
     told = [process.communicate(timeout=120) for process in processes]
     return [(process.returncode, out, err) for process, (out, err) in zip(processes, told, strict=True)]
+
+
+def settled(*commands: Sequence[object]) -> list[str]:
+    """Run commands at once and return what each printed.
+
+    One that finds the other at work may be refused, in one line; alone, it then ends well.
+    """
+    printed = []
+    for command, (status, out, err) in zip(commands, outcomes(*[started(*each) for each in commands]), strict=True):
+        assert status in (0, 3), (command, err)
+        assert "Traceback" not in err
+        if status:
+            assert err.splitlines()[-1].startswith("creditline: "), err
+        printed.append(alone(command) if status else out)
+    return printed
+
+
+def alone(command: Sequence[object]) -> str:
+    """What a command prints that nothing disturbs."""
+    ((status, out, err),) = outcomes(started(*command))
+    assert status == 0, err
+    return out
+
+
+def test_two_inits_and_two_keys(creditline: Creditline) -> None:
+    """One registry; both keys are on record, and one of them signs."""
+    first, second = settled(("init",), ("init",))
+    assert first == second
+    settled(("keys", "create"), ("keys", "create"))
+    assert len(creditline("keys", "list", "--json").document["keys"]) == 2
+    assert creditline("doctor").status == 0
+
+
+def test_two_bases_and_two_encodings(creditline: Creditline, captioned: Creditline, tmp_path: Path) -> None:
+    """The same base, or the same encoding, is recorded once."""
+    creditline.take(captioned)
+    save_tiny_base(tmp_path / "other", TinyBase(autoencoder="tiny", seed=1))
+    add = ("base", "add", tmp_path / "other")
+    settled(add, add)
+    assert len(creditline("base", "list", "--json").document["bases"]) == 2
+    encode = ("encode", "--within", "rightsholder", "--members", 6, "--support", 5, "--weight", 2, "--json")
+    settled(encode, encode)
+    with duckdb.connect(str(creditline.home / "registry.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM encoding").fetchall() == [(2,)]
+    assert creditline("doctor").status == 0
+
+
+def test_adapters_trained_sampled_and_audited_twice(creditline: Creditline, captioned: Creditline) -> None:
+    """Two trainings of one ensemble, two runs for one prompt, two audits of its sample."""
+    creditline.take(captioned)
+    settled(captioned_works.TRAIN, captioned_works.TRAIN)
+    assert len(creditline(*captioned_works.TRAIN, "--json").document["members"]) == 5
+    sample = (*captioned_works.SAMPLE, "--prompt", "a dog", "--prompt", "a cat", "--json")
+    first, second = settled(sample, sample)
+    assert json.loads(first)["samples"] == json.loads(second)["samples"]
+    audit = ("audit", "--all", "--workers", 1, "--json")
+    ids = [[each["id"] for each in json.loads(out)["audits"]] for out in settled(audit, audit)]
+    assert ids[0] == ids[1]
+    assert creditline("doctor").status == 0
+
+
+def test_a_registration_beside_a_withdrawal(creditline: Creditline, captioned: Creditline, tmp_path: Path) -> None:
+    """Neither loses a row: new works and captions are in, and the work is out."""
+    creditline.take(captioned)
+    more = write_pictures(tmp_path / "more", [f"{number}.png" for number in range(6)], first=500)
+    register = ("register", more, "--rightsholder", "Ada", "--caption", "a house in the sun")
+    settled(register, ("withdraw", 3, "--reason", "request", "--yes"))
+    assert creditline("works", "--count", "--json").document["count"] == 12
+    assert len(creditline("withdrawals", "--json").document["withdrawals"]) == 1
+    assert creditline("doctor").status == 0
 
 
 def test_a_second_training_is_refused_and_the_first_may_be_killed(encoded_for_seven: Creditline) -> None:
