@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from benchmarks import kills
+from benchmarks.kills import groups
+from benchmarks.kills.run import GroupRun
+from benchmarks.kills.striking import Runner, State
 from registry.storage.database import Registry
 from tests.support.housed import N, furnish
 from tests.support.running import Creditline
@@ -117,7 +120,13 @@ def test_kills_at_random_moments_leave_a_whole_record(tmp_path: Path, monkeypatc
     """Intake is killed twice and then run to its end: the doctor finds nothing, no work is lost and
     none is there twice.
     """
-    monkeypatch.setattr(kills, "PICTURES", 100)
-    rounds = kills.run_case("intake", tmp_path, 2, random.Random(1))  # noqa: S311 - moments, not secrets
+    monkeypatch.setattr(groups, "PICTURES", 100)
+    state = State(tmp_path / "state")
+    state.folder.mkdir()
+    with closing(Runner(tmp_path)) as runner:
+        runner.must(state, "init")
+        (command,) = groups.intake(runner, state, tmp_path)
+        run = GroupRun("intake", groups.GROUPS["intake"], runner, state)
+        rounds = list(run.kill(command, 2, random.Random(1)))  # noqa: S311 - moments, not secrets
     assert [each["findings"] for each in rounds] == [[]] * 3
     assert all(each["healthy"] for each in rounds)

@@ -1,0 +1,162 @@
+"""Runs a command, and kills it after a given processor time."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+INTERVAL = 0.01
+"""Seconds between two looks at a running command."""
+LONGEST = 3_600.0
+"""Seconds that a command may take by the clock."""
+LEAVING = 60.0
+"""Seconds within which the other processes must end once the first one was killed."""
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class State:
+    """A home, and the folder that commands write exports to."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def written(self) -> tuple[int, int]:
+        """Number of files and newest time of change: a write changes one of them."""
+        count = newest = 0
+        for folder, _, names in os.walk(self.folder):
+            for name in (".", *names):
+                with suppress(FileNotFoundError):
+                    newest = max(newest, os.stat(os.path.join(folder, name)).st_mtime_ns)  # noqa: PTH116, PTH118 - fast
+                    count += 1
+        return count, newest
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A command that was watched to its end, or to its kill."""
+
+    status: int
+    """Negative: the signal that ended it."""
+    seconds: float
+    """Processor time of all its processes."""
+    first_write: float
+    """Processor time until the home changed; :attr:`seconds` if it did not."""
+    left_over: int
+    """Processes that were still there :data:`LEAVING` seconds after the end of the first one."""
+    out: str
+    err: str
+
+    @property
+    def struck(self) -> bool:
+        return self.status == -signal.SIGKILL
+
+
+def moment(undisturbed: Watched, generator: random.Random) -> float:
+    """A random processor time at which a command is killed: shortly before its first write, or
+    later.
+    """
+    return generator.uniform(0.9 * undisturbed.first_write, undisturbed.seconds)
+
+
+class Runner:
+    """Runs commands as forks of one prepared process; see :mod:`benchmarks.kills.server`."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder``: for the commands' output."""
+        self._folder = folder
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.kills.server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def close(self) -> None:
+        """End the prepared process."""
+        self._server.communicate()
+
+    def watch(
+        self, state: State, command: Sequence[str], limit: float | None = None, *, alone: bool = False
+    ) -> Watched:
+        """Run a command in a session of its own, and kill it once it took ``limit`` seconds.
+
+        ``@out`` in a word of the command is the folder of exports. ``alone``: kill its first
+        process only, as a system without memory does.
+        """
+        out, err = self._folder / "out.txt", self._folder / "err.txt"
+        arguments = [word.replace("@out", str(state.folder / "out")) for word in command]
+        before, first_write, seconds = state.written(), 0.0, 0.0
+        self._ask({"home": str(state.home), "arguments": arguments, "out": str(out), "err": str(err)})
+        pid = int(self._answer()["pid"])
+        end = time.monotonic() + LONGEST
+        while not self._answered():
+            seconds = max(seconds, sum(times for _, times in session(pid)))
+            if not first_write and state.written() != before:
+                first_write = seconds
+            if (limit is not None and seconds >= limit) or time.monotonic() > end:
+                with suppress(ProcessLookupError):
+                    (os.kill if alone else os.killpg)(pid, signal.SIGKILL)
+                break
+        status = int(self._answer()["status"])
+        left_over = _wait_for_others(pid)
+        texts = (path.read_text(encoding="utf-8", errors="replace") for path in (out, err))
+        return Watched(status, seconds, first_write or seconds, left_over, *texts)
+
+    def must(self, state: State, *command: str) -> str:
+        """What a command prints that must succeed; the benchmark ends if it does not."""
+        done = self.watch(state, command)
+        if done.status:
+            raise SystemExit(f"cannot prepare: {' '.join(command)}: {done.err[-1000:]}")
+        return done.out
+
+    def _ask(self, request: dict[str, Any]) -> None:
+        assert self._server.stdin is not None  # noqa: S101 - a pipe
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._server.stdout is not None  # noqa: S101 - a pipe
+        answer: dict[str, Any] = json.loads(self._server.stdout.readline())
+        return answer
+
+    def _answered(self) -> bool:
+        """Whether the next answer is there; waits :data:`INTERVAL` for it."""
+        return bool(select.select([self._server.stdout], [], [], INTERVAL)[0])
+
+
+def _wait_for_others(leader: int) -> int:
+    deadline = time.monotonic() + LEAVING
+    while (others := len(session(leader))) and time.monotonic() < deadline:
+        time.sleep(INTERVAL)
+    for pid, _ in session(leader):
+        os.kill(pid, signal.SIGKILL)
+    return others
+
+
+def session(leader: int) -> list[tuple[int, float]]:
+    """Every process of a session that still runs, with its processor seconds and those of its
+    ended children.
+    """
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        # After the name: state, parent, group, session, ...; times stand at 11 to 14.
+        if int(fields[3]) == leader and fields[0] not in "ZX":
+            found.append((int(stat.parent.name), sum(map(int, fields[11:15])) / _TICKS))
+    return found
