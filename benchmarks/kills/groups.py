@@ -117,9 +117,7 @@ def pixels(runner: Runner, state: State, folder: Path) -> Commands:
         ("policy", str(robots), "--domain", "example.org"),
         ("sample", "--seed", "2", "--count", "3", "--steps", "4", *HERE),
         ("audit", "--all", "--shortlist", "3", *HERE),
-        ("rankers", "--keep", *HERE),
         ("ablate", sample["id"], "--without", "3", "--out", "@out/without.png"),
-        ("members", "reference"),
         ("members", "import", *map(str, sorted(elsewhere.iterdir()))),
         ("evaluate", "--planted", "2", "--redraws", "100", "--regenerated", "1", "--compared", "1", *HERE),
         ("report", "--all"),
@@ -142,6 +140,8 @@ def pixels(runner: Runner, state: State, folder: Path) -> Commands:
         ("withdraw", "--rightsholder", "Holder 3", "--reason", "they leave", "--yes"),
         ("retrain", *HERE),
         ("migrate",),
+        ("rankers", "--keep", *HERE),
+        ("members", "reference"),
     ]
 
 
@@ -164,10 +164,10 @@ NEEDED = (
 
 GROUPS = {
     "text to image": Group(text_to_image, 2),
-    "intake": Group(intake, 4),
-    "list": Group(listed, 4),
     "withdrawal": Group(withdrawal, 4),
     "pixels": Group(pixels, 2),
+    "intake": Group(intake, 4),
+    "list": Group(listed, 4),
 }
 """Groups by name, in the order in which they run."""
 

@@ -39,12 +39,13 @@ def main() -> int:
     if unknown := {group for group, _ in wanted} - set(GROUPS):
         parser.error(f"no group {min(unknown)!r}; there are: {', '.join(GROUPS)}")
     document = Document(keep=chosen.further or bool(chosen.names))
-    for name, group in GROUPS.items():
-        commands = [command for chosen_group, command in wanted if chosen_group == name]
-        if commands and not (chosen.further and document.has_all(name)):
-            with tempfile.TemporaryDirectory() as folder, closing(Runner(Path(folder))) as runner:
-                run = GroupRun(name, group, runner, State(Path(folder) / "state"))
+    with tempfile.TemporaryDirectory() as folder, closing(Runner(Path(folder))) as runner:
+        for name, group in GROUPS.items():
+            commands = [command for chosen_group, command in wanted if chosen_group == name]
+            if commands and not (chosen.further and document.has_all(name)):
+                run = GroupRun(name, group, runner, State(Path(folder) / name / "state"))
                 run.kill_commands(commands, document, chosen.kills or group.kills, further=chosen.further)
+                shutil.rmtree(Path(folder) / name)
     return document.write()
 
 
@@ -107,7 +108,7 @@ class GroupRun:
 
         ``further``: leave out what the document has.
         """
-        self.state.folder.mkdir()
+        self.state.folder.mkdir(parents=True)
         self.runner.must(self.state, "init")
         commands = self.group.prepare(self.runner, self.state, self.state.folder.parent)
         document.commands[self.name] = names_of(commands)

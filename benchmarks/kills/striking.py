@@ -81,8 +81,14 @@ class Runner:
         """``folder``: for the commands' output."""
         self._folder = folder
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.kills.server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "benchmarks.kills.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,  # an answer that waits in a buffer here would not be seen
         )
+        if self._server.stdin is None or self._server.stdout is None:
+            raise AssertionError("both are pipes")
+        self._requests, self._answers = self._server.stdin, self._server.stdout
 
     def close(self) -> None:
         """End the prepared process."""
@@ -123,18 +129,15 @@ class Runner:
         return done.out
 
     def _ask(self, request: dict[str, Any]) -> None:
-        assert self._server.stdin is not None  # noqa: S101 - a pipe
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
+        self._requests.write(json.dumps(request).encode() + b"\n")
 
     def _answer(self) -> dict[str, Any]:
-        assert self._server.stdout is not None  # noqa: S101 - a pipe
-        answer: dict[str, Any] = json.loads(self._server.stdout.readline())
+        answer: dict[str, Any] = json.loads(self._answers.readline())
         return answer
 
     def _answered(self) -> bool:
         """Whether the next answer is there; waits :data:`INTERVAL` for it."""
-        return bool(select.select([self._server.stdout], [], [], INTERVAL)[0])
+        return bool(select.select([self._answers], [], [], INTERVAL)[0])
 
 
 def _wait_for_others(leader: int) -> int:

@@ -98,6 +98,17 @@ def test_output_for_a_reader_that_stops_reading_is_no_error(creditline: Creditli
     assert "Traceback" not in err
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_output_to_a_full_disk_asks_for_space() -> None:
+    """Status 2 and one line, as for every file that cannot be written."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", MAIN, "--version"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("creditline: ")
+    assert "No space left on device; free some space" in line
+
+
 STUBBORN = """
 import sys
 import time

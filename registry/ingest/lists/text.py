@@ -92,7 +92,7 @@ def _write(text: _Text, target: Path) -> None:
         except (duckdb.Error, MemoryError) as error:
             if lacks_space(error):
                 raise InputError(
-                    f"cannot write the rows of {text.path}: {one_line(str(error))}; {FREE_SPACE}"
+                    f"cannot write the rows of {text.path} to {target}: No space left on device; {FREE_SPACE}"
                 ) from error
             raise _explained(text.path, error) from error
 

@@ -24,8 +24,10 @@ LARGEST_ANSWER = 2**22
 
 def run() -> None:
     """Serve until stdin ends."""
-    # An interruption reaches every process of the terminal; the parent then ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal, or a system that stops a service, tells every process; the parent ends this one.
+    # A reader that ended by itself would make the parent refuse the file that it reads.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # Results have a descriptor of their own, so that nothing that a decoder prints gets among them.
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as results:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
