@@ -18,7 +18,7 @@ from benchmarks.text_to_image.exemplars import recalls
 from benchmarks.text_to_image.outputs import ARTIST, CROSSED, OWN, Queries, outputs_of
 from benchmarks.text_to_image.page import PAGE, table_of, with_tables
 from benchmarks.text_to_image.works import Drawing, WorkSet, work_set
-from tests.support.tiny_base import TinyBase, save_tiny_base
+from benchmarks.tiny_base import TinyBase, save_tiny_base
 
 SIZES = Sizes(
     rank=2,

@@ -21,9 +21,9 @@ from attribution.ranking.rankers.interface import ArrayRows, Images, PixelRows, 
 from attribution.ranking.rankers.noised_views import NoisedViews
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.reference_model import ReferenceModel
+from benchmarks.tiny_base import TinyBase
 from registry.errors import MissingPartError
 from tests.support.adapters import moved_member, tiny_kind
-from tests.support.tiny_base import TinyBase
 
 SHAPE = (1, 8, 8)
 COUNT = 10
