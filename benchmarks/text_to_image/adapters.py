@@ -65,7 +65,7 @@ class Sizes:
     """Works that are shown as images from outside."""
     sampling_steps: int = 15
     guidance: float = 3.0
-    ablated: int = 2
+    ablated: int = 1
     """Works without which adapters are trained."""
     redraws: int = 200
     """Assignments that are dealt anew after training."""

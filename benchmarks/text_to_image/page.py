@@ -50,8 +50,18 @@ def power(results: Mapping[str, Any]) -> Rows:
                 yield name, f"{space}, {guidance}", *_power(found)
         for kind, found in facts["by_prompt"].items():
             yield name, f"latents, with guidance; prompts: {kind}", *_power(found)
+        for space, by_guidance in facts["captioned_work"].items():
+            for guidance, found in by_guidance.items():
+                shares = (_share(found[level]) for level in ("p_at_most_0.05", "p_at_most_0.01"))
+                total = str(found["p_at_most_0.05"]["total"])
+                yield name, f"{space}, {guidance}; the work with the prompt's caption", total, *shares, "", ""
+        for place, found in facts["by_place"].items():
+            shares = (_share(found[level]) for level in ("p_at_most_0.05", "p_at_most_0.01"))
+            total = str(found["p_at_most_0.05"]["total"])
+            yield name, f"latents, with guidance; work at place {place} by distance", total, *shares, "", ""
         for kind, found in facts["given_works"].items():
-            yield name, f"latents; {'works' if kind == 'works' else 'unseen drawings'} as given images", *_power(found)
+            shown = "works" if kind == "works" else "unseen drawings"
+            yield name, f"latents; {shown} as images from outside, without a text", *_power(found)
         anew = facts["codes_dealt_anew"]
         yield (
             name,

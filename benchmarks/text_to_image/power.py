@@ -137,7 +137,13 @@ def measure(bench: Bench, embeddings: list[Embedding]) -> dict[str, Any]:
         },
         "by_prompt": {kind: power_of(latents, *_of_kind(kind, kinds, guided, orders)) for kind in dict.fromkeys(kinds)},
         "by_place": by_place(latents, guided, orders),
-        "captioned_work": captioned(latents, queries, orders),
+        "captioned_work": {
+            name: {
+                "with guidance": captioned(tests, queries, guided, orders),
+                "without guidance": captioned(tests, queries, plain, orders),
+            }
+            for name, tests in spaces.items()
+        },
         "codes_dealt_anew": dealt_anew(latents, guided, orders),
     }
     return facts | {"given_works": given(bench, latents)}
@@ -205,11 +211,13 @@ def by_place(tests: Tests, predictions: list[MemberPredictions], orders: np.ndar
     return {str(place): levels(column) for place, column in zip(places, np.array(found).T, strict=True)}
 
 
-def captioned(tests: Tests, queries: Queries, orders: np.ndarray) -> dict[str, Any]:
+def captioned(
+    tests: Tests, queries: Queries, predictions: list[MemberPredictions], orders: np.ndarray
+) -> dict[str, Any]:
     """Of outputs under a work's caption: how often that work is nearest, and its p-value."""
     rows = [(row, one.work) for row, one in enumerate(queries.outputs) if one.work is not None]
     first = [bool(orders[row][0] == work) for row, work in rows]
-    p_values = [tests.p_values(queries.guided[row], orders[row], np.array([work]))[0] for row, work in rows]
+    p_values = [tests.p_values(predictions[row], orders[row], np.array([work]))[0] for row, work in rows]
     return {"nearest": share_of(np.array(first)).to_json(), **levels(np.array(p_values))}
 
 
