@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import pytest
 from tests.support.kept_open import databases_kept_open
 from tests.support.kept_processes import end_kept_processes, reading_processes_kept
 
-KEPT = frozenset({"cli", "registry"})
+KEPT = frozenset({"attribution", "cli", "registry", "reports"})
 """Packages whose tests open the registry many times."""
+
+# Tests run in one process per core. Each process computes on one thread: torch processes with more
+# threads than cores slow each other down tenfold. Torch and NumPy read the variable when imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -78,10 +78,14 @@ class Evidence:
 
 
 def contrast_weights(membership: Bool[np.ndarray, "*code member"]) -> Float64[np.ndarray, "*code member"]:
-    """W = b/h - (1 - b)/(n - h): W x = mean of x where b is 1, minus mean where b is 0."""
-    seen = membership.astype(np.float64)
-    h = seen.sum(axis=-1, keepdims=True)
-    return np.asarray(seen / h - (1.0 - seen) / (membership.shape[-1] - h), dtype=np.float64)
+    """W = b/h - (1 - b)/(n - h): W x = mean of x where b is 1, minus mean where b is 0.
+
+    The weights of a code without contrast are NaN.
+    """
+    n = membership.shape[-1]
+    h = membership.sum(axis=-1, keepdims=True, dtype=np.float64)
+    h[(h == 0) | (h == n)] = np.nan
+    return np.asarray(np.where(membership, 1.0 / h, -1.0 / (n - h)))
 
 
 def has_contrast(membership: Bool[np.ndarray, "*code member"]) -> Bool[np.ndarray, "*code"]:

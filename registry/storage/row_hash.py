@@ -12,6 +12,7 @@ The hash over them, with the columns' names and kinds and the number of rows, is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import duckdb
@@ -109,6 +110,7 @@ class _ColumnHash:
 _TEXTS = ("text", "bytes")
 
 
+@lru_cache(maxsize=1024)
 def _kind_of(name: str, kind: pa.DataType) -> str:
     """The kind of values, whatever their width. Columns of two kinds never have the same hash."""
     tests = {

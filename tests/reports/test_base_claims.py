@@ -28,7 +28,7 @@ from reports.filings.versions import file_version
 from reports.statements.document import STATEMENT
 from tests.support.members import ensemble_of, train_members
 from tests.support.sealing import reseal
-from tests.support.statement_world import fill_statement_world, make_statement_world
+from tests.support.statement_world import make_filled_statement_world, make_statement_world
 from tests.support.works import NOW, register, write_csv, write_pictures
 from tests.support.world import BASE
 
@@ -52,8 +52,7 @@ def text_of(page: Path) -> str:
 @pytest.mark.parametrize("based", [True, False])
 def test_statements(tmp_path: Path, based: bool) -> None:
     """Verdict or explanation, models and limits; the base alone beside each image."""
-    world = make_statement_world(tmp_path)
-    fill_statement_world(world)
+    world = make_filled_statement_world(tmp_path)
     if based:
         give_base(world.registry)
     holder = world.holder("Ada Example")

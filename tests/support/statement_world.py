@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from registry.outputs.joint_tests import EVENT
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.storage.tables import Audit, Candidate, CandidateWork, Encoding, Ensemble, Sample
+from tests.support.made_once import template
 from tests.support.members import ensemble_of, write_member
 from tests.support.sealing import add_sealed
 from tests.support.works import NOW, picture, register, write_pictures
@@ -184,7 +186,23 @@ def _rest(each: Drawn) -> tuple[int, int, float]:
 
 
 def make_statement_world(root: Path) -> StatementWorld:
-    """The world below ``root``, without audits."""
+    """The world below ``root``, without audits. Its works lie elsewhere: do not change them."""
+    return _copied(*template("statements", _made), root)
+
+
+def make_filled_statement_world(root: Path) -> StatementWorld:
+    """The world with seven outputs audited, two of them twice; an outside image; an output without
+    audit.
+    """
+    return _copied(*template("statements with audits", _filled), root)
+
+
+def _copied(folder: Path, made: StatementWorld, root: Path) -> StatementWorld:
+    home = Home(shutil.copytree(folder / "home", root / "home"))
+    return StatementWorld(Registry(home), made.encoding, dict(made.owner), list(made.drawn))
+
+
+def _made(root: Path) -> StatementWorld:
     registry = create_registry(Home(root / "home"), now=NOW)
     first = 0
     for name, works in HOLDERS.items():
@@ -210,14 +228,15 @@ def make_statement_world(root: Path) -> StatementWorld:
     return StatementWorld(registry, encoding, {asset_id: path.split("/")[0] for asset_id, path, _ in rows})
 
 
-def fill_statement_world(world: StatementWorld) -> None:
-    """Seven outputs audited, two of them twice; an outside image; an output without audit."""
+def _filled(root: Path) -> StatementWorld:
+    world = make_statement_world(root)
     for number in range(7):
         world.add_audit(number)
     world.add_audit(2, 5)
     world.add_audit(4, 5)
     world.add_audit(50, generated=False)
     add_sealed(world.registry, NOW, world._sample("f" * 12, 99, "0" * 64))
+    return world
 
 
 def record_run(world: StatementWorld, values: dict[str, tuple[float, float]]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import math
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ from registry.storage.tables import (
 from registry.works.identity import identity_of
 from reports.outputs.selection import newest_audits, unaudited_samples
 from reports.outputs.write import WrittenReports, write_reports
+from tests.support.made_once import template
 from tests.support.sealing import add_sealed
 
 NOON = datetime.datetime(2026, 3, 14, 12, 0, tzinfo=datetime.UTC)
@@ -270,15 +272,25 @@ VERSIONS = {
 def make_world(
     root: Path, *, unit_kind: str = "asset", size: int = 16, first_title: str = TITLES[0], base: bool = False
 ) -> World:
-    """A registry below ``root``: works, owners, licences, encoding, ensemble; no audits."""
-    world = World(create_registry(Home(root)), unit_kind, size, base)
-    recipe: dict[str, Any] = {"image": {"size": size, "channels": 3}}
-    if base:
+    """A registry in ``root``: works, owners, licences, encoding, ensemble; no audits."""
+
+    def make(folder: Path) -> None:
+        _add_rows(World(create_registry(Home(folder)), unit_kind, size, base), first_title)
+
+    # A test may draw other pictures.
+    folder, _ = template((unit_kind, size, first_title, base, shape), make)
+    shutil.copytree(folder, root, dirs_exist_ok=True)
+    return World(Registry(Home(root)), unit_kind, size, base)
+
+
+def _add_rows(world: World, first_title: str) -> None:
+    recipe: dict[str, Any] = {"image": {"size": world.size, "channels": 3}}
+    if world.base:
         recipe["network"] = {"base": BASE}
     holders = ("Kestrel Studio", "Open Shapes Project")
     licences = (("CC-BY-4.0", None), ("LicenseRef-Kestrel-2", "https://kestrel.example/terms"))
     titles = (first_title, *TITLES[1:])
-    labels = holders if unit_kind == "rightsholder" else titles
+    labels = holders if world.unit_kind == "rightsholder" else titles
     rows: list[SQLModel] = [
         DataSet(id=1, name="shapes", kind="folder", root="/works/shapes", created_at=NOON),
         *(Rightsholder(id=number, name=name, created_at=NOON) for number, name in enumerate(holders)),
@@ -297,7 +309,7 @@ def make_world(
         ),
         Encoding(
             id="d" * 12,
-            unit_kind=unit_kind,
+            unit_kind=world.unit_kind,
             n=N,
             h=H,
             seed=7,
@@ -364,7 +376,6 @@ def make_world(
             ),
         ]
     world.add(*rows)
-    return world
 
 
 def shape(number: int, size: int) -> Pixels:

@@ -70,8 +70,8 @@ def csv(path: Path, text: str) -> Path:
 CELL = st.text(st.sampled_from(" \u00a0\u3000\u200b\ufeff\t\n?AaÉe\u0301é1"), max_size=5) | st.none()
 
 
-@given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=12), st.integers(0, 4), st.booleans())
-@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=40), st.integers(0, 4), st.booleans())
+@settings(max_examples=60, deadline=None)
 def test_texts_are_brought_into_order(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str | None, ...]], cut: int, default: bool
 ) -> None:

@@ -29,7 +29,7 @@ from reports.statements.document import STATEMENT
 from tests.reports.evaluations.test_page import FACTS
 from tests.support.golden import check_golden
 from tests.support.running import Creditline
-from tests.support.statement_world import fill_statement_world, make_statement_world
+from tests.support.statement_world import make_filled_statement_world, make_statement_world
 from tests.support.works import NOW
 
 ROOT = Path(__file__).parents[3]
@@ -79,8 +79,7 @@ def test_output_reports(site: Path) -> None:
 
 def test_statements_and_data_set_reports(tmp_path: Path) -> None:
     """Of a registry with found works, shares, and an output that nobody audited."""
-    world = make_statement_world(tmp_path)
-    fill_statement_world(world)
+    world = make_filled_statement_world(tmp_path)
     STATEMENT.write(world.registry, f"#{world.holder('Ada Example')}", tmp_path / "out", NOW)
     DATA_SET.write(world.registry, "shapes", tmp_path / "out", NOW)
     documents = [path for path in (tmp_path / "out").glob("*.json") if not path.name.endswith(STAMP)]

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,12 +16,10 @@ from playwright.sync_api import Browser
 from registry.claims.record import open_claim
 from registry.errors import NotFoundError
 from registry.event_log.events import changing
-from registry.home import Home
 from registry.ids import sha256_of, sha256_of_file
 from registry.permissions.reviews import record_review
 from registry.permissions.rule import Permission
 from registry.rightsholders.verified_rights import verify_rights
-from registry.storage.database import Registry
 from registry.storage.tables import CoRightsholder, NearDuplicate
 from registry.withdrawals.record import withdraw
 from reports.checking.document_types import KINDS
@@ -38,17 +35,10 @@ from tests.support.works import NOW
 from tests.support.world import HOSTILE
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> StatementWorld:
-    """Twelve works of three names in six members. Read it, do not change it."""
-    return make_statement_world(tmp_path_factory.mktemp("data-set"))
-
-
 @pytest.fixture
-def world(made: StatementWorld, tmp_path: Path) -> StatementWorld:
-    """A copy, to be changed."""
-    home = Home(shutil.copytree(made.registry.home.root, tmp_path / "home"))
-    return StatementWorld(Registry.open(home), made.encoding, made.owner)
+def world(tmp_path: Path) -> StatementWorld:
+    """Twelve works of three names in six members."""
+    return make_statement_world(tmp_path)
 
 
 def read(world: StatementWorld) -> DataSetFacts:
@@ -403,7 +393,7 @@ def test_hostile_names_neither_run_nor_break_the_page(browser: Browser, world: S
             assert broken_rules(page) == []
 
 
-def test_unknown_data_set_is_refused(made: StatementWorld, tmp_path: Path) -> None:
+def test_unknown_data_set_is_refused(world: StatementWorld, tmp_path: Path) -> None:
     """By its name, in one line."""
     with pytest.raises(NotFoundError, match="no data set 'nothing'"):
-        read_data_set(made.registry, "nothing", tmp_path)
+        read_data_set(world.registry, "nothing", tmp_path)

@@ -21,6 +21,7 @@ from registry.storage.database import Registry
 from reports.issuing import issue as issuing
 from reports.issuing.issue import EVENT, File, Issued, find_issued, find_later, record_issue, write_file
 from reports.issuing.stamp import UNSTAMPED, beside
+from tests.support.running import Creditline, Outcome
 from tests.support.world import NOON, World
 
 REPORT = "dfa508c296aa"
@@ -40,29 +41,25 @@ def log_of(registry: Registry) -> list[tuple[int, str]]:
         return connection.execute("SELECT sequence, kind FROM event ORDER BY sequence").fetchall()
 
 
-def report(world: World, out: Path, *, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """``creditline report --all`` in a process of its own, whose files may be so large."""
+def report(world: World, out: Path, *, limit: int | None = None) -> Outcome:
+    """``creditline report --all``; with ``limit`` in a process of its own, whose files may be so
+    large.
+    """
+    command = ("report", "--all", "--home", str(world.home.root), "--out", str(out))
+    if limit is None:
+        return Creditline(world.home.root)(*command)
 
     def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit or 0, limit or 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from cli.main import main; main()",
-            "report",
-            "--all",
-            "--home",
-            str(world.home.root),
-            "--out",
-            str(out),
-        ],
+    done = subprocess.run(
+        [sys.executable, "-c", "from cli.main import main; main()", *command],
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=limited if limit else None,  # nothing else runs in this process
+        preexec_fn=limited,  # nothing else runs in this process
     )
+    return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 def assert_refused(world: World, out: Path, *, limit: int | None = None) -> None:
@@ -71,11 +68,11 @@ def assert_refused(world: World, out: Path, *, limit: int | None = None) -> None
     """
     before, files = log_of(world.registry), sorted(world.home.root.rglob("*"))
     outcome = report(world, out, limit=limit)
-    assert outcome.returncode == 2, outcome.stderr
-    (line,) = [line for line in outcome.stderr.splitlines() if "cannot write" in line]
+    assert outcome.status == 2, outcome.err
+    (line,) = [line for line in outcome.err.splitlines() if "cannot write" in line]
     assert line.startswith("creditline: cannot write")
-    assert "Traceback" not in outcome.stderr
-    assert outcome.stdout == ""
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
     assert log_of(world.registry) == before
     assert [path for path in sorted(world.home.root.rglob("*")) if path not in files] == []
     assert list(out.parent.rglob("*.part")) == []
@@ -118,10 +115,10 @@ def test_a_page_that_does_not_fit(audited: World, tmp_path: Path) -> None:
 
 def test_afterwards_all_is_well(audited: World, tmp_path: Path) -> None:
     """With room again the same command does it, and the log is whole."""
-    assert report(audited, tmp_path / "out", limit=LIMIT).returncode == 2
+    assert report(audited, tmp_path / "out", limit=LIMIT).status == 2
     outcome = report(audited, tmp_path / "out")
-    assert outcome.returncode == 0, outcome.stderr
-    assert outcome.stdout.strip() == str(tmp_path / "out" / "index.html")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.strip() == str(tmp_path / "out" / "index.html")
     registry = Registry.open(Home(audited.home.root))
     assert [kind for _, kind in log_of(registry)][-1] == EVENT
     with registry.connection() as connection:

@@ -25,7 +25,7 @@ from reports.statements.document import STATEMENT
 from reports.statements.page import Statement
 from tests.reports.outputs.test_pages import visit
 from tests.support.sealing import reseal
-from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world, record_run
+from tests.support.statement_world import StatementWorld, make_filled_statement_world, record_run
 from tests.support.works import NOW
 from tests.support.world import HOSTILE
 
@@ -37,8 +37,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Written
     """A statement of a rightsholder whose name, titles and labels are hostile, and one of whose
     images is gone.
     """
-    world = make_statement_world(tmp_path_factory.mktemp("hostile"))
-    fill_statement_world(world)
+    world = make_filled_statement_world(tmp_path_factory.mktemp("hostile"))
     soil(world)
     record_run(world, {HOSTILE: (0.0002, 0.0006), "Bo Example": (0.4, 0.5)})
     lost = next(each.output for each in world.drawn if each.generated and each.newest and each.passes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from registry.claims.decisions import decide_claim
 from registry.claims.record import open_claim
 from registry.event_log.events import changing
-from registry.home import Home
 from registry.members.serving import ServiceStatus, service_statuses
 from registry.outputs.chance import chances_to_pass
 from registry.rightsholders.records import add_rightsholder, merge_rightsholders
@@ -30,7 +28,7 @@ from tests.support.statement_world import (
     RATE,
     N,
     StatementWorld,
-    fill_statement_world,
+    make_filled_statement_world,
     make_statement_world,
     record_run,
 )
@@ -42,16 +40,13 @@ ADA, BO, MISSPELT = "Ada Example", "Bo Example", "Ada Exmaple"
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> StatementWorld:
     """Read it, do not change it."""
-    world = make_statement_world(tmp_path_factory.mktemp("statement"))
-    fill_statement_world(world)
-    return world
+    return make_filled_statement_world(tmp_path_factory.mktemp("statement"))
 
 
 @pytest.fixture
-def world(filled: StatementWorld, tmp_path: Path) -> StatementWorld:
-    """A copy, to be changed."""
-    home = Home(shutil.copytree(filled.registry.home.root, tmp_path / "home"))
-    return StatementWorld(Registry.open(home), filled.encoding, filled.owner, list(filled.drawn))
+def world(tmp_path: Path) -> StatementWorld:
+    """One that may be changed."""
+    return make_filled_statement_world(tmp_path)
 
 
 def read(world: StatementWorld, name: str, folder: Path) -> StatementFacts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +10,24 @@ import pytest
 
 from registry.claims.record import open_claim
 from registry.event_log.events import changing
-from registry.home import Home
 from registry.permissions.derived_columns import recompute
 from registry.rightsholders.records import add_rightsholder, merge_rightsholders
-from registry.storage.database import Registry
 from registry.storage.tables import AssetSignal, CoRightsholder
 from registry.withdrawals.record import withdraw
 from reports.statements.document import read_statement
 from reports.statements.facts import StatementFacts
 from reports.tables.write import export_table
 from tests.support.sealing import reseal
-from tests.support.statement_world import StatementWorld, fill_statement_world, make_statement_world, record_run
+from tests.support.statement_world import StatementWorld, make_filled_statement_world, record_run
 from tests.support.works import NOW
 
 ADA, BO, MISSPELT = "Ada Example", "Bo Example", "Ada Exmaple"
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> StatementWorld:
-    """Read it, do not change it."""
-    world = make_statement_world(tmp_path_factory.mktemp("statement"))
-    fill_statement_world(world)
-    return world
-
-
 @pytest.fixture
-def world(filled: StatementWorld, tmp_path: Path) -> StatementWorld:
-    """A copy, to be changed."""
-    home = Home(shutil.copytree(filled.registry.home.root, tmp_path / "home"))
-    return StatementWorld(Registry.open(home), filled.encoding, filled.owner, list(filled.drawn))
+def world(tmp_path: Path) -> StatementWorld:
+    """One that may be changed."""
+    return make_filled_statement_world(tmp_path)
 
 
 def rows_of(world: StatementWorld, folder: Path) -> dict[str, dict[str, Any]]:
