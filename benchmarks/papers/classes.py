@@ -17,13 +17,13 @@ from safetensors.numpy import load_file, save_file
 from attribution.ablation.exact import ablation_weights
 from attribution.metrics.euclidean import euclidean
 from benchmarks.papers.digits import flat
-from benchmarks.papers.ensembles import Recipe, Trained, pictures, train
+from benchmarks.papers.ensembles import Trained, pictures, train
 from benchmarks.papers.measures import classify, rounded
 from benchmarks.papers.reporting import Setting
 from registry.home import write_atomically
 
 CLASSES = (0, 1, 2, 3, 4, 6, 8)
-RECIPE = Recipe(n=8, h=4)
+MOST_STEPS = 1500
 SAMPLES_AT_ONCE = 250
 
 
@@ -40,6 +40,8 @@ class ClassInfluences:
     """Scaled Euclidean distances between pictures."""
     predicted_without: Int64[np.ndarray, "sample unit"]
     """The class of the picture without each class."""
+    images_without: Float32[np.ndarray, "sample unit value"]
+    """The picture without each class."""
 
 
 def measure(setting: Setting, samples: int) -> ClassInfluences:
@@ -48,7 +50,8 @@ def measure(setting: Setting, samples: int) -> ClassInfluences:
     place_of = {label: place for place, label in enumerate(CLASSES)}
     kept = np.flatnonzero(np.isin(digits.labels, CLASSES))
     units = np.array([place_of[int(label)] for label in digits.labels[kept]])
-    recipe = replace(RECIPE, training=replace(RECIPE.training, steps=1500))
+    training = replace(setting.recipe.training, steps=min(MOST_STEPS, setting.recipe.training.steps))
+    recipe = replace(setting.recipe, n=8, h=4, training=training)
     trained = train(setting.cache, recipe, digits.works[kept], units)
     works = flat(digits.works[kept])
     unseen = np.flatnonzero(np.isin(digits.held_out_labels, CLASSES))[:1000]
@@ -75,16 +78,17 @@ def _part(
     path = setting.cache / f"{trained.id}-classes-{seeds.start}-{seeds.stop}.safetensors"
     if not path.exists():
         y = trained.draw(list(seeds))
-        influence, predicted_without = [], []
+        influence, images_without = [], []
         for weights in ablation_weights(trained.membership):
             without = trained.draw(list(seeds), weights.expand(len(seeds), -1))
             influence.append(euclidean(y.clamp(-1.0, 1.0), without.clamp(-1.0, 1.0)))
-            predicted_without.append(classify(pictures(without), works, units))
+            images_without.append(pictures(without))
         found = {
             "images": pictures(y),
             "predicted": classify(pictures(y), works, units),
             "influence": torch.stack(influence, dim=1).numpy(),
-            "predicted_without": np.stack(predicted_without, axis=1),
+            "predicted_without": np.stack([classify(images, works, units) for images in images_without], axis=1),
+            "images_without": np.stack(images_without, axis=1),
         }
         write_atomically(path, lambda part: save_file({k: np.ascontiguousarray(v) for k, v in found.items()}, part))
         print(f"{path.name}", flush=True)

@@ -2,12 +2,15 @@
 
 A picture is a *near copy* if it is closer to its nearest work than 99 % of held-out pictures are to
 theirs. The threshold depends on the number of works: with more works, every picture is closer to
-one of them.
+one of them. It is *memorised* if it is less than a third as far from its nearest work as from the
+second nearest (Yoon et al. 2023, "Diffusion Probabilistic Models Generalize when They Fail to
+Memorize").
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,16 +32,47 @@ MOST_DECOYS = 2000
 SHOWN = 16
 
 
+MEMORISED = 1.0 / 3.0
+
+
 def copying(trained: Trained, digits: Digits, samples: int) -> dict[str, Any]:
     """Distances of generated and of held-out pictures to their nearest works."""
-    works = flat_works(trained)
-    _, made = nearest(pictures(trained.draw(list(range(samples)))), works)
-    _, unseen = nearest(flat(digits.held_out[:2000]), works)
+    unseen, works = flat(digits.held_out[:2000]), flat_works(trained)
+    return {"samples": samples, **copied([Drawn(pictures(trained.draw(list(range(samples)))), works)], unseen)}
+
+
+def copying_alone(trained: Trained, digits: Digits, samples: int) -> dict[str, Any]:
+    """The same for samples by one member each, beside the works that this member saw."""
+    alone, seen = np.eye(trained.ensemble.n), trained.membership[trained.unit_of_work]
+    rows = np.arange(samples) % trained.ensemble.n
+    images = pictures(trained.draw(list(range(samples)), torch.from_numpy(alone[rows])))
+    drawn = [Drawn(images[rows == index], flat_works(trained)[seen[:, index]]) for index in range(trained.ensemble.n)]
+    return {"samples": samples, **copied(drawn, flat(digits.held_out[:2000]))}
+
+
+class Drawn(NamedTuple):
+    """Samples, and the works of which they may be copies."""
+
+    images: np.ndarray
+    works: np.ndarray
+
+
+def copied(drawn: Sequence[Drawn], held_out: np.ndarray) -> dict[str, Any]:
+    """Near copies and memorised pictures of all the samples together."""
+    made, ratio, near, unseen = [], [], [], []
+    for images, works in drawn:
+        closest = np.sqrt(np.partition(squared_distances(images, works), 1, axis=1)[:, :2])
+        _, others = nearest(held_out, works)
+        made.append(closest[:, 0])
+        ratio.append(closest[:, 0] / np.maximum(closest[:, 1], 1e-12))
+        near.append(closest[:, 0] < np.quantile(others, 0.01))
+        unseen.append(others)
+    generated, compared = np.median(np.concatenate(made)), np.median(np.concatenate(unseen))
     return {
-        "samples": samples,
-        "near_copies": share(made < np.quantile(unseen, 0.01)),
-        "nearest_distance_median": {"generated": rounded(np.median(made)), "unseen": rounded(np.median(unseen))},
-        "generated_over_unseen": rounded(np.median(made) / np.median(unseen)),
+        "near_copies": share(np.concatenate(near)),
+        "memorised": share(np.concatenate(ratio) < MEMORISED),
+        "nearest_distance_median": {"generated": rounded(generated), "unseen": rounded(compared)},
+        "generated_over_unseen": rounded(generated / compared),
     }
 
 

@@ -47,7 +47,7 @@ def main() -> int:
         axes.set(ylabel="Frechet distance to unseen digits", ylim=(0, None), xlim=(-0.5, len(cases) - 0.5))
         axes.legend(frameon=False)
 
-    plot(NAME, "E4: the ensemble against its members", paint, (4.5, 3.6))
+    plot(setting.name_of(NAME), "E4: the ensemble against its members", paint, (4.5, 3.6))
     return keep(NAME, setting, "the ensemble is as near to unseen data as its median member, or nearer", results)
 
 

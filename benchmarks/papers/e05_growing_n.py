@@ -49,7 +49,7 @@ def main() -> int:
         axes.minorticks_off()
         axes.legend(frameon=False)
 
-    plot(NAME, "E5: growing the ensemble", paint)
+    plot(setting.name_of(NAME), "E5: growing the ensemble", paint)
     return keep(NAME, setting, "images of growing ensembles under one noise converge", {"cases": cases, "held": held})
 
 

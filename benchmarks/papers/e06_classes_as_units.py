@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attribution.ablation.exact import ablation_weights
 from benchmarks.papers.classes import CLASSES, measure
-from benchmarks.papers.ensembles import pictures
 from benchmarks.papers.measures import estimate, share
 from benchmarks.papers.reporting import arguments, keep, plot
 
@@ -42,11 +40,7 @@ def main() -> int:
     }
     seeds = [int(np.flatnonzero(found.predicted == place)[0]) for place in np.unique(found.predicted)]
     side = found.trained.side
-    without = [
-        pictures(found.trained.draw(seeds, weights.expand(len(seeds), -1)))
-        for weights in ablation_weights(found.trained.membership)
-    ]
-    strips = [found.images[seeds], *without]
+    strips = [found.images[seeds], *found.images_without[seeds].swapaxes(0, 1)]
     table = np.concatenate([np.concatenate(list(strip.reshape(-1, side, side)), axis=1) for strip in strips])
 
     def paint(axes: Axes) -> None:
@@ -55,7 +49,7 @@ def main() -> int:
         axes.set_yticks([side * (row + 0.5) for row in range(len(names))], names)
         axes.set_xticks([])
 
-    plot(NAME, "E6: the first sample of each predicted class, without each class", paint, (5.0, 5.0))
+    plot(setting.name_of(NAME), "E6: the first sample of each predicted class, without each class", paint, (5.0, 5.0))
     return keep(NAME, setting, "ablating a sample's own class changes it; most others leave it", results)
 
 

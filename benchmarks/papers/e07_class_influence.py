@@ -1,7 +1,8 @@
 """E7: the predicted class has more influence on a sample than other classes have (WDL, figure 1c).
 
 WDL classified 3000 samples and compared influences by the Mann-Whitney test, under Euclidean
-distance and under LPIPS.
+distance and under LPIPS. With ``--squeezenet FILE`` a distance in the style of LPIPS is measured,
+see :mod:`benchmarks.papers.caffe_lpips`.
 
     python -m benchmarks.papers.e07_class_influence --data FOLDER
 """
@@ -9,13 +10,17 @@ distance and under LPIPS.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from scipy import stats
+from torch import Tensor
 
 from attribution.metrics.euclidean import NotMeasured
-from benchmarks.papers.classes import measure
+from benchmarks.papers.caffe_lpips import SHA256, WORDS, open_caffe_lpips
+from benchmarks.papers.classes import ClassInfluences, measure
 from benchmarks.papers.measures import RESAMPLES, rounded
 from benchmarks.papers.reporting import arguments, keep, plot
 
@@ -28,24 +33,21 @@ NO_LPIPS = NotMeasured("LPIPS needs ImageNet backbones that are not shipped with
 
 def main() -> int:
     """Measure, write the result, and return 1 if the predicted class does not stand out."""
-    setting, options = arguments(NAME, samples=1000)
+    setting, options = arguments(NAME, samples=1000, squeezenet=Path())
     found = measure(setting, options.samples)
-    own, others = split(found.influence, found.predicted)
-    test = stats.mannwhitneyu(own, others.ravel(), alternative="greater")
-    area = float(test.statistic) / (own.size * others.size)
     results: dict[str, Any] = {
         "ensemble": found.facts,
-        "euclidean": {
-            "mann_whitney_p": float(test.pvalue),
-            "log10_p": rounded(log10_p(float(test.statistic), own.size, others.size)),
-            "auc": rounded(area),
-            "auc_interval_95_over_samples": auc_interval(own, others),
-            "median_own": rounded(np.median(own)),
-            "median_others": rounded(np.median(others)),
-        },
+        "euclidean": compare(found.influence, found.predicted),
         "lpips": NO_LPIPS.to_json(),
-        "held": bool(test.pvalue <= 1e-3),
     }
+    if options.squeezenet != Path():
+        measured = compare(perceptual(found, options.squeezenet), found.predicted)
+        results["lpips"] = {"network": WORDS, "weights_sha256": SHA256, **measured}
+    results["held"] = all(
+        results[kind]["mann_whitney_p"] <= 1e-3 for kind in ("euclidean", "lpips") if "auc" in results[kind]
+    )
+    own, others = split(found.influence, found.predicted)
+    area = results["euclidean"]["auc"]
 
     def paint(axes: Axes) -> None:
         edges = np.linspace(0, max(own.max(), others.max()), 60).tolist()
@@ -54,8 +56,33 @@ def main() -> int:
         axes.set(xlabel="influence (scaled Euclidean)", ylabel="density")
         axes.legend(frameon=False)
 
-    plot(NAME, f"E7: {options.samples} samples, AUC {area:.3f}", paint)
+    plot(setting.name_of(NAME), f"E7: {options.samples} samples, AUC {area:.3f}", paint)
     return keep(NAME, setting, "the predicted class has more influence than the others", results)
+
+
+def compare(influence: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+    """The Mann-Whitney test of each sample's own class against the others."""
+    own, others = split(influence, predicted)
+    test = stats.mannwhitneyu(own, others.ravel(), alternative="greater")
+    return {
+        "mann_whitney_p": float(test.pvalue),
+        "log10_p": rounded(log10_p(float(test.statistic), own.size, others.size)),
+        "auc": rounded(float(test.statistic) / (own.size * others.size)),
+        "auc_interval_95_over_samples": auc_interval(own, others),
+        "median_own": rounded(np.median(own)),
+        "median_others": rounded(np.median(others)),
+    }
+
+
+def perceptual(found: ClassInfluences, weights: Path) -> np.ndarray:
+    """The influence of every class on every picture, by the distance in the style of LPIPS."""
+    distance, side = open_caffe_lpips(weights), found.trained.side
+
+    def images(rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(2.0 * rows - 1.0).reshape(-1, 1, side, side)
+
+    rows = zip(found.images, found.images_without, strict=True)
+    return np.stack([distance.distances(images(whole)[0], images(without)).numpy() for whole, without in rows])
 
 
 def split(influence: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

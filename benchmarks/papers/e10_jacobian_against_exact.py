@@ -61,7 +61,7 @@ def main() -> int:
         axes.axhline(0, color="0.7", linewidth=0.8)
         axes.set_ylabel("Spearman with exact influence, over all units")
 
-    plot(NAME, f"E10: {trained.units} units, n = {trained.ensemble.n}, {len(seeds)} samples", paint)
+    plot(setting.name_of(NAME), f"E10: {trained.units} units, n = {trained.ensemble.n}, {len(seeds)} samples", paint)
     claim = "Jacobian influence correlates with exact ablation, above last-step noise and individual models"
     return keep(NAME, setting, claim, results)
 

@@ -1,9 +1,11 @@
 """E12: with 300 works, an ensemble makes near copies of the top unit's work (WDL, figure 2a).
 
 These members, small and briefly trained, copy 300 works less than WDL's did, so fewer works are
-measured as well.
+measured as well, and single members beside the ensemble. With ``--network memoriser`` every member
+knows its works perfectly, which is the end of all training.
 
     python -m benchmarks.papers.e12_near_copies --data FOLDER
+    python -m benchmarks.papers.e12_near_copies --data FOLDER --network unet
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.papers.copies import attributions, copying, paint_attributions
+from benchmarks.papers.copies import attributions, copying, copying_alone, paint_attributions
 from benchmarks.papers.reporting import Setting, arguments, keep, plot
 
 NAME = "e12_near_copies"
@@ -31,7 +33,7 @@ def main() -> int:
     side = int(np.sqrt(shown[0]["images"].shape[1]))
     both = {kind: np.concatenate([strip[kind][:8] for strip in shown]) for kind in KINDS}
     title = "E12: eight samples each of " + ", ".join(f"{case['ensemble']['units']} units" for case in cases)
-    plot(NAME, title, lambda axes: paint_attributions(axes, both, side), (9.0, 2.4))
+    plot(setting.name_of(NAME), title, lambda axes: paint_attributions(axes, both, side), (9.0, 2.4))
     held = bool(cases[-1]["copies"] and cases[-1]["nearest_stands_out"])
     claim = "most samples of 300 works are near copies, and the nearest work stands out among all exact influences"
     return keep(NAME, setting, claim, {"cases": cases, "held": held})
@@ -45,6 +47,7 @@ def measure(setting: Setting, units: int, samples: int, attributed: int) -> dict
     return {
         "ensemble": trained.facts,
         "copying": copied,
+        "copying_by_single_members": copying_alone(trained, digits, samples),
         "attribution": found,
         "copies": copied["near_copies"]["share"] > 0.5,
         "nearest_stands_out": found["by_influence"]["exact"]["standing_of_the_nearest"]["interval_95"][0] > 0.5,

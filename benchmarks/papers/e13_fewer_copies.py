@@ -22,7 +22,12 @@ def main() -> int:
     trained = setting.ensemble_of(options.units)
     many = copying(trained, digits, options.samples)
     found = attributions(setting, trained, digits, options.attributed, by_ablation=False)
-    plot(NAME, f"E13: {trained.units} units", lambda axes: paint_attributions(axes, found, trained.side), (9.0, 2.4))
+    plot(
+        setting.name_of(NAME),
+        f"E13: {trained.units} units",
+        lambda axes: paint_attributions(axes, found, trained.side),
+        (9.0, 2.4),
+    )
     for kind in ("images", "top", "nearest"):
         del found[kind]
     held = bool(few["near_copies"]["interval_95"][0] > many["near_copies"]["interval_95"][1])

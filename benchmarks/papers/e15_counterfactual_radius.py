@@ -61,7 +61,7 @@ def main() -> int:
         axes.set(xscale="log", yscale="log", xlabel="units N", ylabel="counterfactual radius")
         axes.legend(frameon=False)
 
-    plot(NAME, "E15: counterfactual radius against the number of units", paint)
+    plot(setting.name_of(NAME), "E15: counterfactual radius against the number of units", paint)
     return keep(NAME, setting, "the counterfactual radius falls as the training set grows", results)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attribution.ablation.exact import counterfactuals
-from benchmarks.papers.ensembles import SAMPLER, Recipe, Trained, train
+from benchmarks.papers.ensembles import SAMPLER, Trained, train
 from benchmarks.papers.measures import share
 from benchmarks.papers.reporting import arguments, keep, plot
 
@@ -36,7 +36,7 @@ def main() -> int:
     setting, options = arguments(NAME, units=900, members=12, samples=100, steps=1500)
     digits = setting.digits(side=8)
     works = ((digits.works[: options.units] >= 128) * 255).astype(np.uint8)
-    recipe = Recipe(n=options.members, h=options.members // 2)
+    recipe = replace(setting.recipe, n=options.members, h=options.members // 2)
     recipe = replace(recipe, training=replace(recipe.training, steps=options.steps))
     trained = train(setting.cache, recipe, works)
     changing = np.array([units_until_change(trained, seed) for seed in range(options.samples)])
@@ -54,7 +54,7 @@ def main() -> int:
         axes.set_axis_off()
 
     title = f"E16: samples that none of {trained.units} units changes ({len(unattributable)} of {options.samples})"
-    plot(NAME, title, paint, (6.0, 1.2))
+    plot(setting.name_of(NAME), title, paint, (6.0, 1.2))
     return keep(NAME, setting, "some samples of binarised digits have a counterfactual radius of exactly 0", results)
 
 

@@ -40,7 +40,7 @@ def main() -> int:
         axes.errorbar(options.units, values, np.abs(bounds - values), fmt="o-", capsize=3)
         axes.set(xscale="log", ylim=(0, 1.1), xlabel="units N", ylabel="false attribution rate, relative")
 
-    plot(NAME, "E17: false attributions by similarity", paint)
+    plot(setting.name_of(NAME), "E17: false attributions by similarity", paint)
     return keep(NAME, setting, "the false attribution rate of similarity rises with the training set", results)
 
 

@@ -57,7 +57,7 @@ def main() -> int:
         axes.set(xscale="log", xlabel="units N", ylabel="members n")
         axes.legend(frameon=False)
 
-    plot(NAME, "E18: members that N units need", paint)
+    plot(setting.name_of(NAME), "E18: members that N units need", paint)
     return keep(NAME, setting, "16 members suffice for 10,000 units and 20 for 60,000; n grows like log N", results)
 
 

@@ -1,7 +1,8 @@
 """Encoded ensembles of several experiments: trained once, kept outside the repository, resumable.
 
 Training on arrays needs no registry. Codes, draws, loss weights, learning rates, sampling, ablation
-and Jacobians are the product's own functions.
+and Jacobians are the product's own functions; members that are UNets are also trained, kept and
+opened by the product.
 """
 
 from __future__ import annotations
@@ -9,29 +10,33 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8, UInt64
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble
-from attribution.ensemble.recipe import TrainingSettings
-from attribution.images import from_pixels
+from attribution.denoisers.pixels import PixelUNet
+from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
+from attribution.images import ImageSettings, from_pixels
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
-from attribution.training.loop import draw, learning_rate, loss_weight
+from attribution.training.dataset import TrainingSet
+from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun, draw, learning_rate, loss_weight
 from benchmarks.papers.digits import flat
+from benchmarks.papers.memorisers import Memorisers
 from benchmarks.papers.networks import ALPHA_BAR, Perceptron, Shape, new_stack, stacked_eps
 from registry.encodings.codes import codes_of
 from registry.encodings.words import bits
-from registry.home import write_atomically
+from registry.home import write_atomically, write_folder_atomically
 from registry.ids import content_id
 
 SAMPLER = SamplerSettings()
@@ -41,19 +46,51 @@ ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
+class Perceptrons:
+    """Sizes of the members of :mod:`benchmarks.papers.networks`."""
+
+    width: int = 160
+    blocks: int = 2
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The settings of an ensemble; as in the papers, members share no start, timesteps or noise."""
 
     n: int = 16
     h: int = 8
     encoding_seed: int = 0
-    width: int = 160
-    blocks: int = 2
+    network: Perceptrons | PixelUNet | Memorisers = field(default_factory=Perceptrons)
     training: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
             steps=2000, batch_size=64, learning_rate=3e-3, common_draws=False, common_works=False, train_steps=1000
         )
     )
+
+
+UNET = PixelUNet(size=8, channels=1, widths=(32,), patch=4)
+RECIPES = {
+    "perceptron": Recipe(),
+    "unet": Recipe(
+        n=12,
+        h=6,
+        network=UNET,
+        training=TrainingSettings(steps=3000, batch_size=32, learning_rate=8e-3),
+    ),
+    "memoriser": Recipe(n=12, h=6, network=Memorisers()),
+}
+"""By the name of the members' network. UNets share start, draws and works, and train long enough to
+copy few works."""
+FEW = 300
+"""Units up to which 12 members have codes enough, and training can lead to copies."""
+
+
+def recipe_for(network: str, units: int) -> Recipe:
+    """The settings of an ensemble on this many units."""
+    recipe = RECIPES[network]
+    if network == "perceptron" or units <= FEW:
+        return recipe
+    return replace(recipe, n=16, h=8, training=replace(recipe.training, steps=1500))
 
 
 @dataclass(frozen=True)
@@ -109,33 +146,93 @@ def train(
 ) -> Trained:
     """Train an ensemble, or read it from ``cache``; by default each work is a unit."""
     units = np.arange(len(works)) if unit_of_work is None else unit_of_work
-    membership = bits(codes_of(recipe.encoding_seed, recipe.n, recipe.h, np.arange(int(units.max()) + 1)), recipe.n)
+    codes = codes_of(recipe.encoding_seed, recipe.n, recipe.h, np.arange(int(units.max()) + 1))
+    membership, images = bits(codes, recipe.n), from_pixels(works[..., None])
     request = {"recipe": asdict(recipe), "works": hashlib.sha256(works.tobytes() + units.tobytes()).hexdigest()}
     identity = content_id("papers", {**request, "shape": list(works.shape)})
-    shape = Shape(int(works[0].size), recipe.width, recipe.blocks)
-    path = cache / f"{identity}.safetensors"
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        images = from_pixels(works[..., None]).flatten(1)
-        stack = _train(path, recipe, shape, [images[membership[units, index]] for index in range(recipe.n)])
-        write_atomically(path, lambda part: save_file(stack, part))
-        _checkpoint_of(path).unlink(missing_ok=True)
-    stack = load_file(path)
-    ensemble = Ensemble([Perceptron(stack, shape, index) for index in range(recipe.n)])
+    cache.mkdir(parents=True, exist_ok=True)
+    seen = [images[membership[units, index]] for index in range(recipe.n)]
+    training: dict[str, Any] = {
+        "steps": recipe.training.steps,
+        "batch_size": recipe.training.batch_size,
+        "common_draws": recipe.training.common_draws,
+    }
+    match recipe.network:
+        case Perceptrons():
+            ensemble, network = _perceptrons(cache / f"{identity}.safetensors", recipe, recipe.network, seen)
+        case PixelUNet():
+            ensemble, network = _unets(cache / identity, recipe, recipe.network, works, codes[units])
+        case Memorisers():
+            ensemble, network, training = recipe.network.ensemble(seen), recipe.network.facts, {}
     facts = {
         "units": len(membership),
         "works": len(works),
         "n": recipe.n,
         "h": recipe.h,
         "image_side": int(works.shape[1]),
-        "network": f"perceptron, {recipe.blocks} residual blocks of width {recipe.width}",
-        "weights_per_member": shape.weight_count,
-        "steps": recipe.training.steps,
-        "batch_size": recipe.training.batch_size,
-        "common_draws": recipe.training.common_draws,
+        **network,
+        **training,
         "sampler": f"{SAMPLER.method}, {SAMPLER.steps} steps",
     }
     return Trained(identity, recipe, ensemble, works, units, membership, facts)
+
+
+def _unets(
+    folder: Path,
+    recipe: Recipe,
+    network: PixelUNet,
+    works: UInt8[np.ndarray, "work height width"],
+    codes: UInt64[np.ndarray, " work"],
+) -> tuple[Ensemble, dict[str, Any]]:
+    """The product's members, each trained by the product from its last checkpoint, one by one."""
+    settings, training_set = training_of(recipe, network, works, codes)
+    folders = [folder / f"member-{index}" for index in range(recipe.n)]
+    for index, member in enumerate(folders):
+        if not member.exists():
+            folder.mkdir(exist_ok=True)
+            run = TrainingRun(
+                settings, training_set, np.flatnonzero(training_set.seen_by(index, recipe.n)), index, "cpu"
+            )
+            checkpoint = member.with_suffix(".checkpoint")
+            began = time.process_time()
+            run.complete(checkpoint, lambda _: None, CHECKPOINT_SECONDS)
+            write_folder_atomically(member, partial(network.save_member, run.member))
+            checkpoint.unlink(missing_ok=True)
+            print(f"{folder.name}: member {index}, {time.process_time() - began:.0f} s of processor", flush=True)
+    ensemble = network.open_members(folders, "cpu")
+    return ensemble, {
+        "network": f"the product's UNet of widths {list(network.widths)} on patches of {network.patch} pixels",
+        "weights_per_member": sum(value.numel() for value in network.new_member(0).state().values()),
+    }
+
+
+def training_of(
+    recipe: Recipe,
+    network: PixelUNet,
+    works: UInt8[np.ndarray, "work height width"],
+    codes: UInt64[np.ndarray, " work"],
+) -> tuple[EnsembleSettings, TrainingSet]:
+    """The product's recipe and training set for works in memory."""
+    settings = EnsembleSettings(ImageSettings(network.size, network.channels), network, recipe.training)
+    hashes = [hashlib.sha256(work.tobytes()).hexdigest() for work in works]
+    return settings, TrainingSet(works[..., None], codes, np.zeros(len(works), np.int64), hashes)
+
+
+def _perceptrons(
+    path: Path, recipe: Recipe, network: Perceptrons, works: Sequence[Tensor]
+) -> tuple[Ensemble, dict[str, Any]]:
+    """Perceptrons, trained side by side."""
+    flattened = [images.flatten(1) for images in works]
+    shape = Shape(flattened[0].shape[1], network.width, network.blocks)
+    if not path.exists():
+        stack = _train(path, recipe, shape, flattened)
+        write_atomically(path, lambda part: save_file(stack, part))
+        _checkpoint_of(path).unlink(missing_ok=True)
+    stack = load_file(path)
+    return Ensemble([Perceptron(stack, shape, index) for index in range(recipe.n)]), {
+        "network": f"perceptron, {shape.blocks} residual blocks of width {shape.width}",
+        "weights_per_member": shape.weight_count,
+    }
 
 
 def _checkpoint_of(path: Path) -> Path:

@@ -85,11 +85,15 @@ def _e06(facts: Facts) -> str:
 
 
 def _e07(facts: Facts) -> str:
-    found = facts["euclidean"]
-    return (
-        f"Euclidean: p = 10^{found['log10_p']:.0f} at {facts['ensemble']['samples']:,} samples, AUC {found['auc']:.3f} "
-        f"{within(found['auc_interval_95_over_samples'], 3)}; LPIPS not measured"
-    )
+    def tested(found: Facts) -> str:
+        return (
+            f"p = 10^{found['log10_p']:.0f} at {facts['ensemble']['samples']:,} samples, AUC {found['auc']:.3f} "
+            f"{within(found['auc_interval_95_over_samples'], 3)}"
+        )
+
+    measured = "auc" in facts["lpips"]
+    lpips = f"LPIPS-style, uncalibrated: {tested(facts['lpips'])}" if measured else "LPIPS not measured"
+    return f"Euclidean: {tested(facts['euclidean'])}; {lpips}"
 
 
 def _e10(facts: Facts) -> str:
@@ -121,21 +125,48 @@ def _standing(case: Facts, kind: str) -> str:
     return f"nearest work at {mean(found['standing_of_the_nearest'])} of the ranks (chance 0.5)"
 
 
+def _first(case: Facts) -> str:
+    found = case["attribution"]["by_influence"]["jacobian"]["top_is_the_nearest_work"]
+    return f"nearest work first by the Jacobian in {percent(found)}"
+
+
 def _tested(case: Facts) -> str:
     found = case["attribution"]["directional_test_of_the_nearest"]["p_at_most_0.05"]
     return f"creditline's test of it p <= 0.05 in {percent(found)}"
 
 
+def _alone(case: Facts) -> str:
+    """What single members copy of their own works, in results that have it."""
+    found = case.get("copying_by_single_members")
+    if found is None:
+        return ""
+    return (
+        f"single members {percent(found['near_copies'])} near copies, {100 * found['memorised']['share']:.0f} % "
+        f"memorised; the ensemble "
+    )
+
+
 def _e12(facts: Facts) -> str:
     return "; ".join(
-        f"{units(case)}: {_copies(case['copying'])}; by exact influence {_standing(case, 'exact')}; {_tested(case)}"
+        f"{units(case)}: {_alone(case)}{_copies(case['copying'])}; {_first(case)}; by exact influence "
+        f"{_standing(case, 'exact')}; {_tested(case)}"
         for case in facts["cases"]
     )
 
 
+def _e12_agrees(facts: Facts) -> str:
+    """Both halves of the claim, for the most works."""
+    case = facts["cases"][-1]
+    copied = case["copying"]["near_copies"]["share"] > 0.5
+    obvious = case["attribution"]["by_influence"]["jacobian"]["top_is_the_nearest_work"]["interval_95"][0] > 0.5
+    if copied == obvious:
+        return "yes" if copied else "no"
+    return "copies yes, attribution no" if copied else "copies no, attribution yes"
+
+
 def _e13(facts: Facts) -> str:
     copied = "; ".join(f"N = {int(count):,}: {_copies(found)}" for count, found in facts["copying"].items())
-    return f"{copied}; by the Jacobian {_standing(facts, 'jacobian')}; {_tested(facts)}"
+    return f"{copied}; {_first(facts)}, {_standing(facts, 'jacobian')}; {_tested(facts)}"
 
 
 def _e15(facts: Facts) -> str:
@@ -204,7 +235,7 @@ ROWS = (
         "E12 few works",
         "WDL fig. 2a, 300 works: copies, attribution mostly obvious (16 examples)",
         _e12,
-        _held,
+        _e12_agrees,
     ),
     Row(
         "papers/e13_fewer_copies",
@@ -249,6 +280,37 @@ def table(results: Path) -> str:
         else:
             measured, agrees = NOT_RUN, "-"
         lines.append(f"| {row.title} | {row.published} | {measured} | {agrees} |")
+    return "\n".join(lines)
+
+
+def network_table(results: Path) -> str:
+    """The experiments that were run with the product's UNet, and with members that memorise."""
+    lines = ["| experiment | the product's UNet | agrees | perfect memorisers | agrees |", "|---|---|---|---|---|"]
+    for row in ROWS:
+        cells, found = [row.title], False
+        for network in ("unet", "memoriser"):
+            path = results / f"{row.file}_{network}.json"
+            if path.exists():
+                facts = json.loads(path.read_text(encoding="utf-8"))["results"]
+                cells += [row.measured(facts), row.agrees(facts)]
+                found = True
+            else:
+                cells += [NOT_RUN, "-"]
+        if found:
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def states_table(results: Path) -> str:
+    """Copies by one of the product's UNets at states of its training."""
+    lines = ["| works | steps | near copies | memorised | distance to the nearest work |", "|---|---|---|---|---|"]
+    path = results / "papers" / "e12_copies_by_steps.json"
+    cases = json.loads(path.read_text(encoding="utf-8"))["results"]["cases"] if path.exists() else []
+    for case in cases:
+        for state in case["states"]:
+            cells = [f"{case['works']}", f"{state['steps']:,}", percent(state["near_copies"])]
+            cells += [percent(state["memorised"]), f"{state['generated_over_unseen']:.2f} of an unseen digit's"]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -302,7 +364,13 @@ def owners_table(results: Path) -> str:
     return "\n".join(lines)
 
 
-TABLES = {"figures": table, "peers": lds_table, "rightsholders": owners_table}
+TABLES = {
+    "figures": table,
+    "networks": network_table,
+    "states": states_table,
+    "peers": lds_table,
+    "rightsholders": owners_table,
+}
 """By name in the tables' marks."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +14,38 @@ import torch
 from scipy import stats
 
 from attribution.ablation.exact import ablation_weights
+from attribution.denoisers.pixels import PixelUNet
 from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.metrics.euclidean import euclidean
 from attribution.sampling.sampler import sample
-from attribution.sampling.schedule import steps_of
-from attribution.training.loop import draw
-from benchmarks.papers import ensembles, landscapes, measures
-from benchmarks.papers.digits import flat, read_idx, shrink
+from attribution.sampling.schedule import SamplerSettings, steps_of
+from attribution.training.loop import TrainingRun, draw
+from benchmarks import record
+from benchmarks.papers import e12_copies_by_steps, ensembles, landscapes, measures, reporting
+from benchmarks.papers.caffe_lpips import MEAN, CaffeInput, open_caffe_lpips
+from benchmarks.papers.copies import copying, copying_alone
+from benchmarks.papers.digits import Digits, flat, read_idx, shrink
 from benchmarks.papers.e07_class_influence import log10_p, split
 from benchmarks.papers.e15_counterfactual_radius import slope_of
 from benchmarks.papers.e16_unattributable import units_until_change
-from benchmarks.papers.ensembles import SAMPLER, Recipe, Trained, train
+from benchmarks.papers.ensembles import RECIPES, SAMPLER, Perceptrons, Recipe, Trained, train
+from benchmarks.papers.memorisers import Memoriser, Memorisers
 from benchmarks.papers.networks import Perceptron, Shape, new_stack, stacked_eps
+from benchmarks.papers.reporting import Setting
 from benchmarks.papers.table import NOT_RUN, PAGE, ROWS, TABLES, renewed, table
 from benchmarks.record import RESULTS
 from registry.errors import InputError
 
 TRAINING = TrainingSettings(steps=6, batch_size=8, learning_rate=3e-3, common_draws=False, common_works=False)
-RECIPE = Recipe(n=4, h=2, width=16, blocks=1, training=TRAINING)
+RECIPE = Recipe(n=4, h=2, network=Perceptrons(width=16, blocks=1), training=TRAINING)
+UNETS = Recipe(
+    n=4,
+    h=2,
+    network=PixelUNet(size=4, channels=1, widths=(8,), groups=4, patch=2),
+    training=TrainingSettings(steps=6, batch_size=8),
+)
+EITHER = pytest.mark.parametrize("recipe", [RECIPE, UNETS], ids=["perceptron", "unet"])
 
 
 def works(count: int = 6) -> np.ndarray:
@@ -44,10 +58,28 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train(tmp_path_factory.mktemp("papers"), RECIPE, works())
 
 
+def write_idx(folder: Path, split: str, images: np.ndarray, classes: list[int]) -> bytes:
+    """Idx files as MNIST's, the images gzipped; returns the bytes of the labels."""
+    count = len(classes).to_bytes(4, "big")
+    header = (2051).to_bytes(4, "big") + count + (28).to_bytes(4, "big") * 2
+    labels = (2049).to_bytes(4, "big") + count + bytes(classes)
+    (folder / f"{split}-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + images.tobytes()))
+    (folder / f"{split}-labels-idx1-ubyte").write_bytes(labels)
+    return labels
+
+
+def write_digits(folder: Path) -> None:
+    """A folder of noise as MNIST: 40 works and 60 held-out pictures of all classes."""
+    noise = np.random.default_rng(0)
+    for part, count in (("t10k", 40), ("train", 60)):
+        images = noise.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        write_idx(folder, part, images, [place % 10 for place in range(count)])
+
+
 def weights_of(trained: Trained, member: int) -> torch.Tensor:
     """All weights of one member in a row."""
     network = trained.ensemble.members[member]
-    assert isinstance(network, Perceptron)
+    assert isinstance(network, torch.nn.Module)
     return torch.cat([value.flatten() for value in network.parameters()])
 
 
@@ -72,11 +104,12 @@ def test_a_member_that_predicts_nothing_returns_the_whole_input_as_noise() -> No
     np.testing.assert_allclose(Perceptron(stack, shape, 0)(x, t)[:, 0, 0, 0].numpy(), expected, rtol=1e-5)
 
 
-def test_a_member_depends_on_nothing_but_what_it_saw(trained: Trained, tmp_path: Path) -> None:
+@EITHER
+def test_a_member_depends_on_nothing_but_what_it_saw(recipe: Recipe, tmp_path: Path) -> None:
     """Another picture in one work's place changes the members that saw it, and no other."""
     other = works()
     other[0] = 255 - other[0]
-    again = train(tmp_path, RECIPE, other)
+    trained, again = train(tmp_path, recipe, works()), train(tmp_path, recipe, other)
     for member in range(4):
         same = torch.equal(weights_of(trained, member), weights_of(again, member))
         assert same == (not trained.membership[0, member])
@@ -101,6 +134,115 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     assert [path.suffix for path in tmp_path.iterdir()] == [".safetensors"]
     for member in range(4):
         assert torch.equal(weights_of(trained, member), weights_of(again, member))
+
+
+def test_an_interrupted_training_of_unets_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The product's checkpoints serve here too, and finished members are not trained again."""
+    whole = train(tmp_path / "whole", UNETS, works())
+    monkeypatch.setattr(ensembles, "CHECKPOINT_SECONDS", 0.0)
+    advance, steps, kills = TrainingRun.advance, list[int](), [9]
+
+    def interrupted(run: TrainingRun) -> None:
+        if len(steps) in kills:
+            kills.clear()
+            raise KeyboardInterrupt
+        steps.append(run.step)
+        advance(run)
+
+    monkeypatch.setattr(TrainingRun, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "cut", UNETS, works())
+    again = train(tmp_path / "cut", UNETS, works())
+    assert steps == [*range(6)] * 4
+    for member in range(4):
+        assert torch.equal(weights_of(whole, member), weights_of(again, member))
+
+
+def test_a_memoriser_says_the_expected_noise_of_its_works() -> None:
+    """By Bayes' rule over two works of one pixel, and where noise is small the nearest work."""
+    member = Memoriser(torch.tensor([-1.0, 0.5]).reshape(2, 1, 1, 1))
+    alpha_bar, x = alpha_bars(SAMPLER)[400], 0.2
+    likelihood = np.exp(-((x - np.sqrt(alpha_bar) * np.array([-1.0, 0.5])) ** 2) / (2 * (1 - alpha_bar)))
+    clean = float(likelihood @ [-1.0, 0.5]) / likelihood.sum()
+    expected = (x - np.sqrt(alpha_bar) * clean) / np.sqrt(1 - alpha_bar)
+    at = torch.full((1, 1, 1, 1), x)
+    assert float(member(at, torch.tensor([400]))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_memorisers_alone_copy_their_works(tmp_path: Path) -> None:
+    """Every sample of one member is one of its works; of the whole ensemble it need not be."""
+    found = train(tmp_path, replace(UNETS, network=Memorisers()), works(6))
+    digits = Digits("noise", works(6), np.zeros(6, np.int64), works(40)[6:], np.zeros(34, np.int64))
+    alone = copying_alone(found, digits, 16)
+    assert alone["memorised"]["share"] == alone["near_copies"]["share"] == 1.0
+    assert alone["generated_over_unseen"] < 0.01
+    assert copying(found, digits, 16)["generated_over_unseen"] > alone["generated_over_unseen"]
+
+
+def test_the_input_of_a_network_from_caffe_is_blue_green_red() -> None:
+    """White is 255 minus each mean; red arrives last."""
+    white, red = torch.ones(1, 3, 1, 1), torch.tensor([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1)
+    assert CaffeInput()(white).flatten().tolist() == pytest.approx([255 - mean for mean in MEAN])
+    assert CaffeInput()(red).flatten().tolist() == pytest.approx([-MEAN[0], -MEAN[1], 255 - MEAN[2]])
+
+
+def test_another_file_is_no_squeezenet(tmp_path: Path) -> None:
+    """Only the file with the known hash is read."""
+    (tmp_path / "other.pth").write_bytes(b"weights")
+    with pytest.raises(InputError, match="it is another file"):
+        open_caffe_lpips(tmp_path / "other.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("e04_ensemble_against_members", "--units 12 --samples 8 --unseen 60"),
+        ("e06_classes_as_units", "--samples 8"),
+        ("e07_class_influence", "--samples 8"),
+        ("e12_near_copies", "--units 12 --samples 8 --attributed 3"),
+        ("e13_fewer_copies", "--few 6 --units 12 --samples 8 --attributed 3"),
+    ],
+)
+def test_an_experiment_runs_with_the_products_unet(
+    name: str, counts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tiny run writes a result and a plot under the network's name, and the command for it."""
+    network = PixelUNet(size=8, channels=1, widths=(8,), groups=4, patch=4)
+    recipe = Recipe(n=6, h=3, network=network, training=TrainingSettings(steps=2, batch_size=4))
+    monkeypatch.setitem(RECIPES, "unet", recipe)
+    for module in (record, reporting):
+        monkeypatch.setattr(module, "RESULTS", tmp_path)
+    write_digits(tmp_path)
+    options = ["--network", "unet", *counts.split()]
+    folders = ["--data", str(tmp_path), "--cache", str(tmp_path / "cache")]
+    monkeypatch.setattr("sys.argv", [f"papers/{name}.py", *folders, *options])
+    assert import_module(f"benchmarks.papers.{name}").main() in (0, 1)
+    found = json.loads((tmp_path / "papers" / f"{name}_unet.json").read_text())
+    assert found["command"] == f"python -m benchmarks.papers.{name} --data FOLDER {' '.join(options)}"
+    assert (tmp_path / "papers" / f"{name}_unet.svg").exists()
+
+
+def test_copies_are_counted_at_states_of_one_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed run goes on from its last state, and ends with the same last state."""
+    monkeypatch.setattr(e12_copies_by_steps, "SAMPLER", SamplerSettings(steps=4))
+    write_digits(tmp_path)
+    whole = e12_copies_by_steps.measure(Setting(tmp_path, tmp_path / "whole", ""), 8, 5, 4)
+    assert [state["steps"] for state in whole["states"]] == [1, 2, 3, 4, 5]
+    advance = TrainingRun.advance
+
+    def interrupted(run: TrainingRun) -> None:
+        if run.step == 3:
+            raise KeyboardInterrupt
+        advance(run)
+
+    monkeypatch.setattr(TrainingRun, "advance", interrupted)
+    cut = Setting(tmp_path, tmp_path / "cut", "")
+    with pytest.raises(KeyboardInterrupt):
+        e12_copies_by_steps.measure(cut, 8, 5, 4)
+    monkeypatch.setattr(TrainingRun, "advance", advance)
+    assert e12_copies_by_steps.measure(cut, 8, 5, 4) == whole
 
 
 def test_units_of_several_works_are_seen_or_left_out_together(tmp_path: Path) -> None:
@@ -215,10 +357,7 @@ def test_the_slope_of_a_power_law_is_its_exponent() -> None:
 def test_idx_files_are_read_and_others_refused(tmp_path: Path) -> None:
     """Plain or gzipped; a file cut short or of another kind is refused with its name."""
     images = np.arange(2 * 28 * 28, dtype=np.int64).astype(np.uint8)
-    header = (2051).to_bytes(4, "big") + (2).to_bytes(4, "big") + (28).to_bytes(4, "big") * 2
-    labels = (2049).to_bytes(4, "big") + (2).to_bytes(4, "big") + bytes([7, 1])
-    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + images.tobytes()))
-    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(labels)
+    labels = write_idx(tmp_path, "t10k", images, [7, 1])
     found, classes = read_idx(tmp_path, "t10k")
     assert np.array_equal(found.ravel(), images)
     assert classes.tolist() == [7, 1]
