@@ -17,13 +17,12 @@ from safetensors.numpy import load_file, save_file
 from attribution.ablation.exact import ablation_weights
 from attribution.metrics.euclidean import euclidean
 from benchmarks.papers.digits import flat
-from benchmarks.papers.ensembles import Trained, pictures, train
+from benchmarks.papers.ensembles import SHORT, Trained, pictures, train
 from benchmarks.papers.measures import classify, rounded
 from benchmarks.papers.reporting import Setting
 from registry.home import write_atomically
 
 CLASSES = (0, 1, 2, 3, 4, 6, 8)
-MOST_STEPS = 1500
 SAMPLES_AT_ONCE = 250
 
 
@@ -50,7 +49,7 @@ def measure(setting: Setting, samples: int) -> ClassInfluences:
     place_of = {label: place for place, label in enumerate(CLASSES)}
     kept = np.flatnonzero(np.isin(digits.labels, CLASSES))
     units = np.array([place_of[int(label)] for label in digits.labels[kept]])
-    training = replace(setting.recipe.training, steps=min(MOST_STEPS, setting.recipe.training.steps))
+    training = replace(setting.recipe.training, steps=min(SHORT, setting.recipe.training.steps))
     recipe = replace(setting.recipe, n=8, h=4, training=training)
     trained = train(setting.cache, recipe, digits.works[kept], units)
     works = flat(digits.works[kept])

@@ -55,7 +55,7 @@ class Perceptrons:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of an ensemble; as in the papers, members share no start, timesteps or noise."""
+    """The settings of an ensemble; by default members share no draws, as in the papers."""
 
     n: int = 16
     h: int = 8
@@ -79,18 +79,23 @@ RECIPES = {
     ),
     "memoriser": Recipe(n=12, h=6, network=Memorisers()),
 }
-"""By the name of the members' network. UNets share start, draws and works, and train long enough to
-copy few works."""
-FEW = 300
-"""Units up to which 12 members have codes enough, and training can lead to copies."""
+"""By the name of the members' network. UNets share start, draws and works."""
+SHORT = 1500
+"""Steps of UNets of more works than :data:`FEW`: too few to copy."""
+FEW = 64
+"""Units up to which UNets train long enough to copy."""
+CODES_OF_TWELVE = 300
+"""Units up to which 12 members have codes, and decoys enough for a test."""
 
 
 def recipe_for(network: str, units: int) -> Recipe:
     """The settings of an ensemble on this many units."""
     recipe = RECIPES[network]
-    if network == "perceptron" or units <= FEW:
+    if network == "perceptron":
         return recipe
-    return replace(recipe, n=16, h=8, training=replace(recipe.training, steps=1500))
+    if units > FEW:
+        recipe = replace(recipe, training=replace(recipe.training, steps=min(SHORT, recipe.training.steps)))
+    return recipe if units <= CODES_OF_TWELVE else replace(recipe, n=16, h=8)
 
 
 @dataclass(frozen=True)
