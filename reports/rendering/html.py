@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from registry.ids import canonical_json
 from reports.facts import NotMeasured
 from reports.rendering import licences, wording
-from reports.rendering.pictures import EXACT_SIDE, Picture, data_uri, thumbnail
+from reports.rendering.pictures import Picture, data_uri, thumbnail
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -49,7 +49,7 @@ def _environment() -> Environment:
     }
     environment.tests |= {
         "not_measured": lambda value: isinstance(value, NotMeasured),
-        "small": lambda picture: isinstance(picture, Picture) and max(picture.width, picture.height) <= EXACT_SIDE,
+        "coarse": lambda picture: isinstance(picture, Picture) and picture.coarse,
     }
     environment.globals |= {
         "policy": CONTENT_SECURITY_POLICY,

@@ -26,6 +26,8 @@ MAX_SIDE = 4096
 """Pixels. Outputs and kept pictures are far smaller; a larger file is foreign."""
 EXACT_SIDE = 64
 """Images up to this many pixels a side are embedded without loss."""
+PIXELATED_SIDE = 32
+"""Images up to this many pixels a side are shown with visible pixels."""
 EMBEDDED_SIDE = 384
 THUMBNAIL_SIDE = 192
 WEBP_QUALITY = 88
@@ -39,6 +41,11 @@ class Picture:
     media_type: Literal["image/png", "image/webp"]
     width: int
     height: int
+
+    @property
+    def coarse(self) -> bool:
+        """Whether it is shown with visible pixels; a larger picture is smoothed."""
+        return max(self.width, self.height) <= PIXELATED_SIDE
 
 
 def read_picture(path: Path, *, sha256: str | None = None, side: int = EMBEDDED_SIDE) -> Picture | NotMeasured:
