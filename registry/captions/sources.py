@@ -27,7 +27,7 @@ class Source(StrEnum):
     TEXT_FILE = "text file"
     """A ``.txt`` with the name of the image, beside it: in a folder, an archive or a shard."""
     JSON_FILE = "JSON file"
-    """The caption in the ``.json`` of the image in its shard."""
+    """The caption in the ``.json`` of the image, in its shard or beside it."""
     XMP_DESCRIPTION = "XMP description"
     """``dc:description`` in the file, in its default language."""
     IPTC_CAPTION = "IPTC caption"

@@ -60,7 +60,7 @@ class Work:
     pixel_mode: str
     embedded: EmbeddedMetadata | None = None
     facts: Mapping[str, Any] | None = None
-    """Facts about it in its shard."""
+    """Facts about it in its shard or archive."""
 
 
 @dataclass(frozen=True, slots=True)

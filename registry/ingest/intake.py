@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from registry.captions.beside import is_text
+from registry.captions.beside import is_beside, is_text
 from registry.captions.sources import Source
 from registry.image_files.inspection import KnownWork, Refusal, Result, Work
 from registry.ingest.findings import Finding, FindingLog, Kind
 from registry.ingest.owners.declarations import Declaration, NoDeclaration, OwnerSource
 from registry.ingest.reading.folder_texts import FolderTexts
-from registry.ingest.reading.shard_facts import hash_conflict, with_facts
+from registry.ingest.reading.shard_facts import contradicting_licence, hash_conflict, with_facts
 from registry.ingest.store.files import Changes, FileStore, Item, Place
+from registry.metadata.embedded import NOTHING
 from registry.rightsholders.no_names import names_nobody
 
 BATCH_SECONDS = 10.0
@@ -99,24 +100,23 @@ class Intake:
                 return
             self.findings.add(Finding(result.path, Kind.REFUSED, declaration.reason))
             return
-        declaration = self._with_text(result.path, declaration)
-        if isinstance(result, Work):
-            if result.facts:
-                self._note_nobody(result.path, declaration, result.facts)
-                declaration = with_facts(declaration, result.facts, self._licence)
-                if note := result.facts.get("caption_note"):
-                    self.findings.add(Finding(result.path, Kind.CAPTION, note))
-                if conflict := hash_conflict(result.facts, result.sha256):
-                    self.findings.add(Finding(result.path, Kind.CONFLICT, conflict))
-            if result.embedded:
-                self._bytes += len(result.embedded.xmp or b"") + 2_000
+        stated = self._with_text(result.path, declaration)
+        facts = self._facts(result.path, result)
+        declaration = self._with_facts(result.path, stated, facts, result.sha256)
+        signals = contradicting_licence(stated, facts, self._licence)
+        self.findings.extend(Finding(result.path, Kind.CONFLICT, f"{each.found_in}: {each.raw}") for each in signals)
+        if signals and isinstance(result, Work):
+            embedded = result.embedded or NOTHING
+            result = replace(result, embedded=replace(embedded, signals=(*embedded.signals, *signals)))
+        if isinstance(result, Work) and result.embedded:
+            self._bytes += len(result.embedded.xmp or b"") + 2_000
         self._batch.append((result, declaration))
 
     def _finding_of(self, refusal: Refusal) -> Finding:
         """A refused file as a finding; a text that is no caption is no damaged image."""
-        if not is_text(refusal.path):
-            return Finding(refusal.path, Kind.REFUSED, refusal.reason)
-        return Finding(refusal.path, Kind.CAPTION, self.texts.why_no_caption(refusal.path) or refusal.reason)
+        if is_beside(refusal.path) and (reason := self.texts.why_no_caption(refusal.path)):
+            return Finding(refusal.path, Kind.CAPTION, reason)
+        return Finding(refusal.path, Kind.CAPTION if is_text(refusal.path) else Kind.REFUSED, refusal.reason)
 
     def _with_text(self, path: str, declaration: Declaration) -> Declaration:
         """The declaration with the caption of a text file beside the file."""
@@ -128,6 +128,29 @@ class Intake:
         if caption.text is None:
             return declaration
         return replace(declaration, captions={**declaration.captions, Source.TEXT_FILE: caption.text})
+
+    def _facts(self, path: str, result: Work | KnownWork | None = None) -> Mapping[str, Any]:
+        """The facts of the .json of a file, in its shard or archive, or beside it in the folder."""
+        if isinstance(result, Work) and result.facts:
+            return result.facts
+        found = self.texts.facts(path)
+        if found is None:
+            return {}
+        beside, facts = found
+        if isinstance(facts, str):
+            self.findings.add(Finding(beside, Kind.CAPTION, facts))
+            return {}
+        return facts
+
+    def _with_facts(
+        self, path: str, declaration: Declaration, facts: Mapping[str, Any], sha256: str | None = None
+    ) -> Declaration:
+        self._note_nobody(path, declaration, facts)
+        if note := facts.get("caption_note"):
+            self.findings.add(Finding(path, Kind.CAPTION, note))
+        if sha256 and (conflict := hash_conflict(facts, sha256)):
+            self.findings.add(Finding(path, Kind.CONFLICT, conflict))
+        return with_facts(declaration, facts, self._licence)
 
     def _renamed(self, absent: Mapping[int, Place]) -> dict[int, tuple[str, Declaration]]:
         """Works that lie where the owner source states nothing: their new paths and declarations.
@@ -143,7 +166,7 @@ class Intake:
                 continue
             declaration = self.owners.declare(place.path, sha256)
             if isinstance(declaration, Declaration):
-                declaration = self._with_text(path, declaration)
+                declaration = self._with_facts(path, self._with_text(path, declaration), self._facts(path))
             if isinstance(declaration, NoDeclaration):
                 declaration = Declaration("registered before")
                 reason = (

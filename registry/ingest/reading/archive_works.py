@@ -14,7 +14,7 @@ from registry.ingest.archives import ArchiveMember, ArchiveReader, read_archive
 from registry.ingest.findings import Finding
 from registry.ingest.reading.archive_texts import ArchiveTexts
 from registry.ingest.reading.content import MARK
-from registry.ingest.reading.shard_facts import captions_of_text, facts_of
+from registry.ingest.reading.shard_facts import facts_of
 from registry.ingest.reading.webdataset import ShardSample, is_webdataset, read_shard
 from registry.metadata import NOTHING
 
@@ -82,11 +82,7 @@ def inspect_container(
         member = found.image if isinstance(found, ShardSample) else found
         task = Task(container.prefix + member.path, credentials=first_credentials or number > skip)
         about_to(task.path)
-        facts = None
-        if isinstance(found, ShardSample):
-            facts = facts_of(found.facts, found.text)
-        elif text := texts.take(member.path):
-            facts = captions_of_text(text)
+        facts = facts_of(found.facts, found.text) if isinstance(found, ShardSample) else texts.take(member.path)
         if member.data:
             yield _with_note(inspect_bytes(task, member.data, decode, facts), member.note)
         else:

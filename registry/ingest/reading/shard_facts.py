@@ -1,4 +1,4 @@
-"""The facts about an image in a shard's ``.json``, under the registry's names.
+"""The facts in the ``.json`` of an image, under the registry's names.
 
 img2dataset copies the columns of its list; the names below are those of well-known lists. A fact is
 text from outside: it is bounded, cleaned, and kept only if it is a single value.
@@ -14,8 +14,10 @@ from typing import Any
 from registry.captions.sources import CAPTION_COLUMNS, Source
 from registry.captions.texts import ReadCaption, in_order
 from registry.ingest.owners.declarations import Declaration
+from registry.licences import USES, LicencePermission, read_licence
 from registry.metadata.values import clean
 from registry.rightsholders.no_names import names_nobody
+from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal
 from registry.text import tidy
 
 LONGEST = 4_096
@@ -96,6 +98,23 @@ def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licen
     if "attributes" in facts:
         changes["attributes"] = {**facts["attributes"], **(declaration.attributes or {})}
     return replace(declaration, **changes)
+
+
+def contradicting_licence(
+    declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None
+) -> tuple[RightsSignal, ...]:
+    """A rights signal if the .json states another licence than the one that is declared.
+
+    The declared licence stays, and the stricter of the two counts.
+    """
+    said, stated = facts.get("licence"), declaration.licence
+    if not said or stated in (None, default_licence):
+        return ()
+    found, declared = read_licence(said), read_licence(stated)
+    if (found.spdx or said) == (declared.spdx or stated) or found.training is LicencePermission.PERMITTED:
+        return ()
+    use = USES[found.training]
+    return (RightsSignal(Protocol.WORDS, Category.ALL, use, None, said[:LONGEST_RAW], "the licence in its .json"),)
 
 
 def hash_conflict(facts: Mapping[str, Any], sha256: str) -> str | None:

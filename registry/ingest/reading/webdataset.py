@@ -10,7 +10,6 @@ of other kinds (class numbers, embeddings) are not read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +19,9 @@ from registry.captions.beside import SUFFIXES, texts_by_stem, why_no_caption
 from registry.captions.texts import ReadCaption, from_bytes
 from registry.ingest.archives import ArchiveMember, Limits, first_names, read_archive
 from registry.ingest.findings import Finding, Kind
+from registry.ingest.reading.json_facts import parse_facts
 from registry.messages import plain_reason
 
-LARGEST_FACTS = 2**20
-"""Bytes of a sample's .json; img2dataset puts all of an image's EXIF into the .json."""
-DEEPEST_FACTS = 32
 _TEXTS = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 _IMAGES = frozenset(
     ["jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "bmp", "avif", "jp2", "j2k", "ppm", "pgm", "pbm", "pnm"]
@@ -111,39 +108,11 @@ def _take(pending: _Pending, member: ArchiveMember, kind: str) -> str | None:
     if kind in _TEXTS:
         pending.texts[member.path] = from_bytes(member.data)
         return None
-    if len(member.data) > LARGEST_FACTS:
-        return f"{len(member.data):,} bytes, at most {LARGEST_FACTS:,} are read; the image is taken without it"
     try:
-        pending.facts = _parse_facts(member.data)
-    except (ValueError, RecursionError) as error:
+        pending.facts = parse_facts(member.data)
+    except ValueError as error:
         return f"cannot be read: {plain_reason(error)}; the image is taken without it"
     return None
-
-
-def _parse_facts(data: bytes) -> dict[str, Any]:
-    try:
-        facts = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise ValueError(f"nested more than {DEEPEST_FACTS} deep") from error
-    if not isinstance(facts, dict):
-        raise ValueError("not a JSON object")
-    level: list[Any] = [facts]
-    for _ in range(DEEPEST_FACTS):
-        level = [
-            inner
-            for value in level
-            for inner in (value.values() if isinstance(value, dict) else value)
-            if isinstance(inner, dict | list)
-        ]
-    if level:
-        raise ValueError(f"nested more than {DEEPEST_FACTS} deep")
-    if b"\\u" in data:
-        json.dumps(facts, ensure_ascii=False).encode()  # half of a surrogate pair can be written, but not stored
-    return facts
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _finish(archive: str, pending: _Pending) -> Iterator[ShardSample | Finding]:

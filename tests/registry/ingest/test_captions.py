@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ def test_a_text_that_is_no_caption_is_told_with_the_true_reason(
     for name in ("a.caption", "a.txt", "alone.txt"):
         write(folder / name, name.encode())
     expected = {
-        "a.caption": "the text a.txt has the same name and counts",
+        "a.caption": "the file a.txt has the same name and counts",
         "alone.txt": "no registered image beside it",
     }
     if not packed:
@@ -230,3 +231,72 @@ def test_a_list_that_repeats_a_work_keeps_the_first_caption(registry: Registry, 
         found = connection.execute("SELECT path, caption FROM work WHERE path IS NOT NULL ORDER BY 1").fetchall()
     assert found == [("a.png", "p"), ("b.png", "beside")]
     assert verify(registry).faults == []
+
+
+def facts(**values: object) -> bytes:
+    return json.dumps(values).encode()
+
+
+def test_a_json_file_beside_an_image_gives_what_one_in_a_shard_does(registry: Registry, tmp_path: Path) -> None:
+    """In a folder and in an archive; its caption counts after a text file and before XMP."""
+    folder = write_pictures(tmp_path / "art", ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"])
+    write(folder / "g.webp", with_xmp(31, "T", "what it shows"))
+    for name, said in {
+        "a": facts(caption="a harbour", url="https://e.org/a.png", license="All rights reserved", width=3),
+        "b": facts(TEXT="not this one"),
+        "c": facts(title="no caption"),
+        "d": b"[1, 2]",
+        "e": b"{" + b" " * 2**20 + b"}",
+        "f": b'{"caption": NaN}',
+        "g": facts(prompt="a  boat\n"),
+        "alone": facts(caption="no image"),
+    }.items():
+        write(folder / f"{name}.json", said)
+    write(folder / "b.txt", b"the text file")
+    table = OwnerTable(write_csv(tmp_path / "owners.csv", [row(f"{name}.png") for name in "abcdef"] + [row("g.webp")]))
+    expected = {
+        "a.png": ("a harbour", "JSON file"),
+        "b.png": ("the text file", "text file"),
+        "g.webp": ("a boat", "JSON file"),
+        **{f"{name}.png": (None, None) for name in "cdef"},
+    }
+    for _ in range(2):
+        report = register(registry, folder, table, near_duplicates=False)
+        assert captions(registry) == expected
+    told = {finding.path: finding.reason for finding in report.findings if finding.kind is Kind.CAPTION}
+    assert sorted(told) == ["d.json", "e.json", "f.json"]
+    assert "not a JSON object" in told["d.json"]
+    assert "1,048,576" in told["e.json"]
+    refused = [finding.path for finding in report.findings if finding.kind is Kind.REFUSED]
+    assert refused == ["alone.json"]
+    with registry.connection() as connection:
+        permission, attributes = connection.execute(
+            "SELECT permission, attributes FROM work WHERE path = 'a.png'"
+        ).fetchall()[0]
+    assert permission == "prohibited"
+    assert "width" in str(attributes)
+
+
+@pytest.mark.parametrize("said", ["All rights reserved", "CC BY-NC 4.0", "House rules"])
+def test_another_licence_in_a_json_file_is_a_conflict_and_the_stricter_counts(
+    registry: Registry, tmp_path: Path, said: str
+) -> None:
+    """The owner table's licence stays on record; in a folder and in an archive."""
+    archive = tmp_path / "art.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("b.json", facts(license=said, caption="in an archive"))
+        file.writestr("b.png", encoded(picture(40)))
+    folder = write_pictures(tmp_path / "art", ["a.png"])
+    write(folder / "a.json", facts(license=said))
+    write(folder / "b.zip", archive.read_bytes())
+    table = OwnerTable(
+        write_csv(tmp_path / "o.csv", [row(path, licence="CC0-1.0") for path in ("a.png", "b.zip!/b.png")])
+    )
+    report = register(registry, folder, table, near_duplicates=False)
+    conflicts = [finding for finding in report.findings if finding.kind is Kind.CONFLICT]
+    assert len(conflicts) == 2
+    assert all(said in finding.reason for finding in conflicts)
+    with registry.connection() as connection:
+        found = connection.execute("SELECT licence, permission FROM work").fetchall()
+    assert {licence for licence, _ in found} == {"CC0-1.0"}
+    assert "permitted" not in {permission for _, permission in found}

@@ -13,8 +13,9 @@ import pytest
 from registry.errors import InputError
 from registry.ingest.findings import Finding
 from registry.ingest.owners.declarations import OneOwner
+from registry.ingest.reading.json_facts import LARGEST_FACTS
 from registry.ingest.reading.shard_facts import facts_of
-from registry.ingest.reading.webdataset import LARGEST_FACTS, ShardSample, is_webdataset, read_shard
+from registry.ingest.reading.webdataset import ShardSample, is_webdataset, read_shard
 from registry.ingest.registration import register_shards
 from registry.storage.database import Registry
 from tests.registry.ingest.hostile_archives import tar_of
@@ -81,7 +82,7 @@ def test_of_two_texts_the_txt_counts_and_the_other_one_is_told(path: Path) -> No
     ]
     samples, findings = read(path, files)
     assert {key: sample.text.text for key, sample in samples.items()} == {"1": "first", "2": "alone"}
-    assert findings == {"1.caption": "the text 1.txt has the same name and counts, so this one is no caption"}
+    assert findings == {"1.caption": "the file 1.txt has the same name and counts, so this one is no caption"}
 
 
 @pytest.mark.parametrize(
