@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import CreditlineError, InputError, UsageError
+from registry.ids import each_once
 from registry.text import stated_text, tidy
 
 LONGEST_PROMPT = 2_000
@@ -155,7 +156,7 @@ def _table(path: Path, data: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
 def _json_lines(path: Path, data: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in _lines(path, data):
         try:
-            found = json.loads(line["prompt"], object_pairs_hook=_once)
+            found = json.loads(line["prompt"], object_pairs_hook=each_once)
         except json.JSONDecodeError as error:
             raise InputError(f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})") from error
         except (ValueError, RecursionError) as error:
@@ -163,10 +164,3 @@ def _json_lines(path: Path, data: bytes) -> Iterator[tuple[int, dict[str, Any]]]
         if not isinstance(found, dict):
             raise InputError(f"{path}, line {number}: expected an object with {', '.join(COLUMNS)}")
         yield number, found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found

@@ -36,9 +36,13 @@ class Template:
         Raises:
             UsageError: it has no field, an unbalanced brace, or more than a name in a field.
         """
-        if len(text) > LONGEST_TEMPLATE or has_control_characters(text):
+        if len(text) > LONGEST_TEMPLATE:
             raise UsageError(
-                f"the template of captions has {len(text):,} characters; expected one line of at most {LONGEST_TEMPLATE:,}"
+                f"the template of captions has {len(text):,} characters; expected at most {LONGEST_TEMPLATE:,}"
+            )
+        if has_control_characters(text):
+            raise UsageError(
+                f"the template {text!r} has a line break or another control character; expected one line of text"
             )
         parts: list[tuple[str, str | None]] = []
         try:

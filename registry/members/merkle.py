@@ -34,6 +34,8 @@ from itertools import pairwise
 from typing import Any
 
 from registry.errors import InputError, NotFoundError
+from registry.ids import each_once
+from registry.messages import plain_reason
 
 VERSION = 1
 LARGEST_COUNT = 2**40
@@ -296,9 +298,9 @@ def _load(text: object, kind: str, names: set[str]) -> dict[str, Any]:
     if not isinstance(text, str) or len(text) > LARGEST_PROOF:
         raise InputError(f"a proof is text of at most {LARGEST_PROOF:,} characters")
     try:
-        document = json.loads(text, object_pairs_hook=_unique)
+        document = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
-        raise InputError("the proof is not JSON") from error
+        raise InputError(f"the proof is not JSON: {plain_reason(error)}") from error
     if not isinstance(document, dict) or document.get("creditline_proof") != kind:
         raise InputError(f"not a creditline proof of {kind}")
     version = document.get("version")
@@ -307,10 +309,3 @@ def _load(text: object, kind: str, names: set[str]) -> dict[str, Any]:
     if document.keys() != {"creditline_proof", "version"} | names:
         raise InputError(f"a proof of {kind} has the fields {', '.join(sorted(names))} and no others")
     return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise InputError("a field comes twice in the proof")
-    return fields

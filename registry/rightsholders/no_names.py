@@ -21,11 +21,12 @@ _WORDS = """
     unknown, not known, unk, n/a, na, n/k, not applicable, not available, not specified, not stated, not provided, not given,
     not listed, not set, none, none given, none stated, no one, nobody, no name, no owner, no author, no rightsholder,
     no data, no info, no information, unspecified, undefined, unidentified, unnamed, unstated, unattributed, untitled owner,
-    undisclosed, missing, null, nil, nan, nat, tbd, tba, tbc, to be determined, to be announced, to be confirmed, todo,
+    undisclosed, public domain, missing, null, nil, nan, nat, tbd, tba, tbc, to be determined, to be announced, todo,
+    to be confirmed,
     anonymous, anon, various, various artists, various authors, various owners, see description, see source, 0
     unbekannt, nicht bekannt, unbekannte, unbekannter, unbek, anonym, niemand, keiner, keine, kein, keine angabe,
     keine angaben, ohne angabe, ohne angaben, ohne namen, k. a., k.a, nicht angegeben, nicht verfügbar, nicht vorhanden,
-    entfällt, verschiedene, n. n.
+    entfällt, verschiedene, diverse, gemeinfrei, n. n., sine nomine, s. n., s/d
     inconnu, inconnue, inconnus, anonyme, aucun, aucune, personne, sans nom, sans auteur, non renseigné, non renseignée,
     non communiqué, non précisé, non spécifié, non disponible, non applicable, non indiqué, n.d., indéterminé
     desconocido, desconocida, desconocidos, se desconoce, anónimo, anónima, ninguno, ninguna, nadie, sin nombre, sin autor,
@@ -92,6 +93,10 @@ _QUALIFIED = (
         ),
     ),
     (
+        ("künstler", "autor", "autorin", "fotograf", "fotografin", "urheber", "rechteinhaber", "quelle", "name"),
+        ("unbekannt", "nicht bekannt", "anonym"),
+    ),
+    (
         ("auteur", "artiste", "photographe", "créateur", "titulaire", "ayant droit"),
         ("inconnu", "inconnue", "anonyme", "non renseigné"),
     ),
@@ -111,6 +116,8 @@ _LONGEST = 64
 
 
 _ASCII_SIGNS = {code: None for code in range(128) if not chr(code).isalnum()}
+_YEARS = re.compile(r"(?:c|ca|circa)?[0-9]{4}(?:[0-9]{2,4})?")
+"""One year or two, folded."""
 _BETWEEN = (re.compile(r"[,;|&+]|\s(?:and|or|und|oder|et|ou|y|e|o)\s"), re.compile("/"))
 
 
@@ -141,14 +148,17 @@ def names_nobody(text: str) -> bool:
     """Whether a text that stands for a rightsholder's name says that there is none, or none known.
 
     Case, accents, spaces and punctuation do not count. A text of signs alone names nobody, and so
-    do several such words.
+    do several such words, also with years ("unknown, 1890").
     """
     if len(text) > _LONGEST:
         return False
     if _folded(text) in _NOBODY or text.strip(BLANKS).casefold() in _EXCEL:
         return True
     separator = next((each for each in _BETWEEN if each.search(text)), None)
-    return separator is not None and all(names_nobody(part) for part in separator.split(text))
+    if separator is None:
+        return False
+    parts = [part for part in separator.split(text) if not _YEARS.fullmatch(_folded(part))]
+    return bool(parts) and all(map(names_nobody, parts))
 
 
 def stated_rightsholder(value: str | None, what: str = "rightsholder") -> str:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from registry.errors import InputError
+from registry.ids import each_once
 from registry.signals import LONGEST_RAW, Category, Protocol, RightsSignal, Use, reservation, short
 from registry.site_policies.hosts import domain_of
 from registry.site_policies.interface import SitePolicy, check_counts, text_of
@@ -55,7 +56,7 @@ class TdmrepPolicy(SitePolicy):
 
     def _entries(self, data: bytes) -> list[object]:
         try:
-            found: object = json.loads(text_of(data, self.file_name), object_pairs_hook=_without_repeats)
+            found: object = json.loads(text_of(data, self.file_name), object_pairs_hook=each_once)
         except RecursionError as error:
             raise InputError(f"{self.file_name} is nested too deeply to be a tdmrep.json") from error
         except ValueError as error:
@@ -105,11 +106,3 @@ class TdmrepPolicy(SitePolicy):
 
 class _RuleError(Exception):
     """Why one rule is left out."""
-
-
-def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        # Parsers differ in which of two values counts.
-        raise ValueError("a key stands twice in one rule")
-    return found

@@ -21,20 +21,34 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from registry.errors import InputError
-from registry.ids import canonical_json, sha256_of
+from registry.ids import canonical_json, each_once, sha256_of
 from registry.members.manifest import MANIFEST_NAME, Identifier, Manifest, Sha256
 from registry.members.merkle import AbsenceProof, verify
 from registry.members.register import member_id
+from registry.messages import plain_reason
 
 LARGEST_CERTIFICATE = 256 * 2**20
+STATEMENT = (
+    "The works were withdrawn. None of the manifests of the members in service lists any of them, as the proofs show; "
+    "members out of service are not used to generate."
+)
+"""What every certificate says; a document that says anything else is none."""
+LIMITS = (
+    "It does not prove that a model in use somewhere has these weights: compare the hashes there.",
+    "It does not prove that a manifest lists all works that a member was trained on: the maker states it, and the log and the "
+    "codes of the encoding support it.",
+    "A proof relies on the order of the manifest's tree; the whole list of a member's works is needed to check that order.",
+    "Only these files are shown to be absent. A scaled or edited copy of the same picture is another file and another work.",
+)
+"""What no certificate proves. A certificate about adapters has further limits before these."""
 PROVED = (
     "Each work is absent from the manifest of each member in service, by Merkle proof under the root in the manifest.",
     "Each manifest, with the hash of its member's weights, has the hash that the certificate states.",
 )
 """Facts that a check shows."""
 STATED = (
-    "When, by whom and for what reason the works were withdrawn, and that no other member is in service: the maker states "
-    "it, without proof.",
+    "When, by whom and for what reason the works were withdrawn, when the certificate was made, the log's newest event at "
+    "that time, and that no other member is in service: the maker states it, without proof.",
     "A hash covers the whole document, but a forger can compute it anew: compare it with the hash that the maker gave you, or "
     "with that in the maker's log, in the event `certificate made`.",
 )
@@ -133,6 +147,10 @@ def check(data: bytes, manifests: Path | None = None) -> tuple[Certificate, list
     problems = []
     if document_hash(certificate.model_dump(mode="json")) != certificate.document_sha256:
         problems.append(ALTERED)
+    if certificate.statement != STATEMENT or certificate.limits[-len(LIMITS) :] != LIMITS:
+        problems.append(
+            "the document states something else than a certificate does, or leaves out what it does not prove"
+        )
     problems += _member_problems(certificate)
     members = {member.id: member for member in certificate.in_service}
     expected = {(work.sha256, member.id) for work in certificate.works for member in certificate.in_service}
@@ -193,13 +211,16 @@ def _parse(data: bytes) -> Certificate:
     if len(data) > LARGEST_CERTIFICATE:
         raise InputError(f"the certificate has {len(data):,} bytes, at most {LARGEST_CERTIFICATE:,} are read")
     try:
-        return Certificate.model_validate_json(data)
+        certificate = Certificate.model_validate_json(data)
+        json.loads(data, object_pairs_hook=each_once)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])[:200] or "the document"
         raise InputError(f"not a certificate of withdrawal: {place}: {first['msg'][:200]}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError("not a certificate of withdrawal: it cannot be read as JSON") from error
+        reason = plain_reason(error)
+        raise InputError(f"not a certificate of withdrawal: it cannot be read as JSON: {reason}") from error
+    return certificate
 
 
 def _member_problems(certificate: Certificate) -> list[str]:

@@ -21,6 +21,8 @@ from registry.members.serving import ServiceStatus, service_status
 from registry.outputs.base_claim import BaseClaim, base_claim
 from registry.storage.database import Registry
 from registry.withdrawals.certificate import (
+    LIMITS,
+    STATEMENT,
     AbsenceOfWork,
     Certificate,
     CertifiedMember,
@@ -35,17 +37,6 @@ EVENT = "certificate made"
 _NOT_YET = "0" * 64
 MOST_PROOFS = 20_000
 """Works times members in one certificate; a proof takes a few kilobytes."""
-STATEMENT = (
-    "The works were withdrawn. None of the manifests of the members in service lists any of them, as the proofs show; "
-    "members out of service are not used to generate."
-)
-LIMITS = (
-    "It does not prove that a model in use somewhere has these weights: compare the hashes there.",
-    "It does not prove that a manifest lists all works that a member was trained on: the maker states it, and the log and the "
-    "codes of the encoding support it.",
-    "A proof relies on the order of the manifest's tree; the whole list of a member's works is needed to check that order.",
-    "Only these files are shown to be absent. A scaled or edited copy of the same picture is another file and another work.",
-)
 
 
 def limits_of(base: BaseClaim | None) -> tuple[str, ...]:

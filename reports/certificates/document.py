@@ -24,8 +24,8 @@ from registry.ids import canonical_json
 from registry.outputs.base_claim import base_claim
 from registry.storage.database import Registry
 from registry.storage.results import records
-from registry.withdrawals.certificate import PROVED, STATED
-from registry.withdrawals.issue_certificate import EVENT, STATEMENT, limits_of
+from registry.withdrawals.certificate import PROVED, STATED, STATEMENT
+from registry.withdrawals.issue_certificate import EVENT, limits_of
 from reports.facts import BasePart, Facts, only_with_a_base
 from reports.issuing.document import Document, Reading
 from reports.rendering.wording import clipped, count, members_listed, quoted

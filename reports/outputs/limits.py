@@ -12,7 +12,7 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Similarity is not copying.",
-        "The ranking compares pictures and knows nothing of how the models were trained. A similar work may have "
+        "The ranking only chooses what to test, without knowing which models saw which works. A work high in it may have "
         "played no part, and near duplicates of a work resemble the output just as well.",
     ),
     (

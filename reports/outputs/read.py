@@ -77,16 +77,17 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
     gaps += work_gaps
     audits = _audits_of_image(session, audit)
     landscapes = {kind: read_landscape(session, audit, ensemble.encoding_id, kind) for kind in KINDS}
+    together = read_rightsholder_tests(audit, method.false_discovery_rate, rows.merged)
     facts = ReportFacts(
         audit_id=audit.id,
         audited_at=utc(audit.created_at),
         artefact_sha256=audit.artefact_sha256,
         artefact_state=artefact.state,
         output=output,
-        verdict=verdict_of(output, ensemble, method, candidates, attributable=audit.attributable),
+        verdict=verdict_of(output, ensemble, method, candidates, together, attributable=audit.attributable),
         candidates=candidates,
         rightsholders=totals.by_rightsholder([(output.id, candidates, method)]),
-        rightsholder_tests=read_rightsholder_tests(audit, method.false_discovery_rate, rows.merged),
+        rightsholder_tests=together,
         influence_exact=landscapes["exact"],
         influence_estimate=landscapes["estimate"],
         influence_exact_lpips=landscapes["exact_lpips"],

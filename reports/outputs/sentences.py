@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from registry.outputs.base_claim import IN_FINE_TUNING
 from registry.outputs.history import CHOSEN_BY_NAME
 from reports.facts import NotMeasured
-from reports.outputs.facts import Candidate, Ensemble, Method, Output, Verdict, Work, by_evidence
+from reports.outputs.facts import (
+    Candidate,
+    Ensemble,
+    Method,
+    Output,
+    RightsholderTests,
+    Verdict,
+    Work,
+    by_evidence,
+)
 from reports.rendering.wording import count, percent, plain
 
 FROM_INSIDE = "A finding does not say that the output is a copy, nor that nothing else contributed."
@@ -22,13 +31,21 @@ FROM_OUTSIDE = (
 
 
 def verdict_of(
-    output: Output, ensemble: Ensemble, method: Method, candidates: Sequence[Candidate], *, attributable: bool
+    output: Output,
+    ensemble: Ensemble,
+    method: Method,
+    candidates: Sequence[Candidate],
+    together: RightsholderTests | NotMeasured,
+    *,
+    attributable: bool,
 ) -> Verdict:
-    """The conclusion of an audit, and its sentences."""
+    """The conclusion of an audit, and its sentences; ``together``: the tests of rightsholders."""
     return Verdict(
         attributable=attributable,
         sentence=headline(output, ensemble, candidates),
-        explanation=certainty(output, ensemble, method, candidates),
+        explanation=" ".join(
+            filter(None, (certainty(output, ensemble, method, candidates), passing_together(together, ensemble)))
+        ),
         passing_ranks=[each.rank for each in by_evidence(candidates) if each.passes],
         taken_back=taken_back(ensemble, candidates),
     )
@@ -77,7 +94,7 @@ def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]
     passing = [each for each in by_evidence(candidates) if each.passes]
     if not passing:
         explained = "this output" if output.generated else "what these models make of this image"
-        verdict = f"no single {unit_noun(ensemble)} explains {explained}."
+        verdict = f"no single {unit_noun(ensemble)} was found to explain {explained}."
         return _capital(verdict if ensemble.base is None else f"{IN_FINE_TUNING}, {verdict}")
     start, preposition = (_OF_AN_OUTPUT, "to") if output.generated else (_OF_AN_IMAGE, "on")
     first = f"{preposition} {named(ensemble, passing[0])}"
@@ -94,6 +111,7 @@ def brief(sentence: str) -> str:
     return _capital(text)
 
 
+_NAMED_TOGETHER = 3
 _OF_AN_OUTPUT = "This output traces "
 _OF_AN_IMAGE = "For this image, these models lean "
 
@@ -137,6 +155,17 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
         f"on average at most {percent(method.false_discovery_rate)} by chance). The strongest was "
         f"{named(ensemble, nearest)}. This is a result and not a failure{spread}."
     )
+
+
+def passing_together(tests: RightsholderTests | NotMeasured, ensemble: Ensemble) -> str:
+    """The rightsholders whose works pass as one, in a sentence; empty if there are none."""
+    names = [] if isinstance(tests, NotMeasured) else [each.name for each in tests.tested if each.passes]
+    if not names:
+        return ""
+    listed = ", ".join(f"“{plain(name, 80)}”" for name in names[:_NAMED_TOGETHER])
+    more = f" and {count(len(names) - _NAMED_TOGETHER, 'other')}" if len(names) > _NAMED_TOGETHER else ""
+    scope = "" if ensemble.base is None else f", {IN_FINE_TUNING}"
+    return f"Tested as one{scope}, the works of {listed}{more} made a difference that chance hardly explains."
 
 
 def meaning_of_p(candidate: Candidate, method: Method, ensemble: Ensemble, *, by_name: bool = False) -> str:

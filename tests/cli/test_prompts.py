@@ -73,7 +73,7 @@ def test_tables_and_json_lines_say_the_same(tmp_path: Path, name: str, data: str
         ("p.jsonl", "{", "line 1: not JSON"),
         ("p.jsonl", "[" * 100_000, "line 1: "),
         ("p.jsonl", '{"prompt": "a"}\n"b"\n', "line 2: expected an object"),
-        ("p.jsonl", '{"prompt": "a", "prompt": "b"}', "line 1: not JSON (a key stands twice)"),
+        ("p.jsonl", '{"prompt": "a", "prompt": "b"}', "line 1: not JSON (the field 'prompt' comes twice)"),
         ("p.jsonl", '{"prompt": 3}', "line 1: prompt is 3, expected text"),
         ("p.jsonl", '{"prompt": "a", "seed": true}', "line 1: seed is True"),
         ("p.jsonl", '{"prompt": "a", "seed": 1.0}', "line 1: seed is 1.0"),

@@ -88,6 +88,8 @@ def _zip_text(raw: bytes, flags: int) -> MemberName:
     if not _LETTERS_OF_437.fullmatch(raw):
         return _kept_raw(raw, "is neither UTF-8 nor code page 437")
     other = _japanese(raw)
+    if other and b"\\" in raw:
+        return _kept_raw(raw, "may be Shift-JIS, in which a backslash is half of a letter")
     note = f"the name in the archive is read as code page 437; as Shift-JIS it is {other!r}" if other else None
     return MemberName(raw.decode("cp437"), note)
 

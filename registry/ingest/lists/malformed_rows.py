@@ -16,14 +16,15 @@ import io
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from registry.errors import InputError
 from registry.home import FREE_SPACE, lacks_space
+from registry.ids import each_once
 from registry.ingest.lists.connection import one_line
 
 MARK = "why this line cannot be read"
@@ -152,7 +153,7 @@ def _json_fault(data: bytes) -> str | None:
     if too_deep(data):
         return TOO_DEEP
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_without_repeats, parse_int=str)
+        value = json.loads(data.decode(), object_pairs_hook=each_once, parse_int=str)
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair can be written, but not read
     except UnicodeDecodeError:
@@ -166,13 +167,6 @@ def _json_fault(data: bytes) -> str | None:
     if not isinstance(value, dict):
         return 'no JSON object, as in {"url": …}; correct the line'
     return f"a name that is needed here, {MARK!r}; rename it" if MARK in {name.lower() for name in value} else None
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
-    names = dict(pairs)
-    if len(names) < len(pairs):
-        raise ValueError
-    return names
 
 
 def _wrong_count(values: Sequence[str], expected: int) -> str:

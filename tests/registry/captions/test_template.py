@@ -30,7 +30,8 @@ def test_fields_are_filled_and_a_missing_one_leaves_no_caption() -> None:
         ("{title:>999999999}", "has a format"),
         ("{title:{creator}}", "has a format"),
         ("{title}\n", "one line"),
-        ("{title}" + "x" * LONGEST_TEMPLATE, "one line of at most"),
+        ("{title}" + "x" * LONGEST_TEMPLATE, "1,007 characters; expected at most 1,000"),
+        ("{title}\n{creator}", "has a line break or another control character"),
     ],
 )
 def test_other_templates_are_refused(text: str, message: str) -> None:

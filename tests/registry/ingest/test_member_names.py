@@ -62,6 +62,7 @@ def test_names_that_an_archive_states(raw: bytes, flags: int, extra: bytes, name
         ("Zoé.png".encode("cp1252"), 0, b"", "Zo%E9.png", "it may be 'Zoé.png'"),
         ("Zoé.png".encode("cp1252"), UTF8_FLAG, b"", "Zo%E9.png", "is not the UTF-8 that the archive states"),
         ("山田.png".encode("cp932"), 0, b"", "ÄRôc.png", "as Shift-JIS it is '山田.png'"),
+        ("猫表.png".encode("cp932"), 0, b"", "%94L%95%5C.png", "a backslash is half of a letter"),
         (SJIS, 0, unicode_field("other.png", b"x"), "%8E%CA%90^.png", "is neither UTF-8 nor"),
         (b"a.png", 0, unicode_field("b.png", b"x"), "a.png", "its Unicode name is not of its name"),
         (b"a.png", 0, unicode_field("b.png", b"a.png", 2), "a.png", "its Unicode name is not of its name"),

@@ -43,6 +43,8 @@ NOBODY = (
         "desconocido",
         "An\u00f3nimo",
     ),
+    *("Autor unbekannt", "Fotograf nicht bekannt", "s. n.", "S/D", "diverse", "Public Domain"),
+    *("unknown, 1890", "Unbekannt, ca. 1900-1910", "1890 / unknown"),
     *(
         "desconhecido",
         "sconosciuto",
@@ -74,6 +76,7 @@ NOBODY = (
 NAMES = (
     *("Ada Example", "Nunn", "Nana", "Dr. No", "Unknown Mortal Studio", "Anonymous Press", "Noname GmbH", "Nadia"),
     *("Null Island Archive", "N", "100", "3M", "\u2605", "\u0905\u091c", "Brakman", "Ada / Unknown", "Unknown & Sons"),
+    *("1890", "Ada, 1890", "1890 / 1900", "Domain GmbH"),
 )
 
 

@@ -225,14 +225,14 @@ def test_a_withdrawal_is_stated_and_changes_what_would_be_said(fresh: World, cha
 
 
 def test_not_attributable_is_stated_as_such(fresh: World, chain: Chain, tmp_path: Path) -> None:
-    """No candidate passes: the verdict says that no single work explains it, and what was tested is
-    listed all the same.
+    """No candidate passes: the verdict says that no single work was found to explain it, and what
+    was tested is listed all the same.
     """
     sample = fresh.add_sample(2)
     fresh.add_audit((12, 40, 99), sample=sample)
     audit = audit_in(check_credentials(sign(fresh, sample, chain, tmp_path / "out.png").image.read_bytes()))
     assert not audit.attributable
-    assert audit.verdict == "No single work explains this output."
+    assert audit.verdict == "No single work was found to explain this output."
     assert [each.passes for each in audit.candidates] == [False, False, False]
 
 

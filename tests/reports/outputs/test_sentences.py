@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from reports.facts import NotMeasured
 from reports.outputs.facts import ReportFacts
 from reports.outputs.read import read_audit
 from reports.outputs.selection import newest_audits
-from reports.outputs.sentences import assignment, brief, certainty, headline, meaning_of_p
+from reports.outputs.sentences import assignment, brief, certainty, headline, meaning_of_p, passing_together
 from reports.rendering.wording import percent
 from tests.support.world import World
 
@@ -26,14 +27,14 @@ def test_verdict_sentences(world: World) -> None:
         reports = [read_audit(session, world.home, audit) for audit in newest_audits(session)]
     one, several, none, image = (report.facts for report in reports)
     assert one.verdict.sentence == first(one) == "This output traces to “Red apple” by Kestrel Studio."
-    assert one.verdict.explanation == sure(one)
+    assert one.verdict.explanation == f"{sure(one)} {passing_together(one.rightsholder_tests, one.ensemble)}"
     assert "more strongly than any of 204 other groups of models" in sure(one)
     assert (
         "Tests that accept only findings as sure as this one name on average at most 2.9 % by chance; a test that names "
         "nothing counts as 0 %." in sure(one)
     )
     assert first(several).startswith("This output traces to 2 works, first of all to “Yellow sun”")
-    assert first(none) == "No single work explains this output."
+    assert first(none) == "No single work was found to explain this output."
     outside = one.model_copy(update={"output": one.output.model_copy(update={"kind": "image"})})
     assert first(outside) == "For this image, these models lean on “Red apple” by Kestrel Studio."
     assert "does not say that the image was made by them" in sure(outside)
@@ -79,3 +80,19 @@ def test_nested_codes_are_told_with_their_support(world: World) -> None:
     assert "The other 3 members trained on none of them" in said
     assert "other groups of 4 of the same 9 members" in said
     assert "“house” group" in assignment(nested.model_copy(update={"within": "house"}))
+
+
+def test_rightsholders_that_pass_together_stand_in_the_verdict(world: World) -> None:
+    """Also where no single work passes: else the page would contradict its first sentence."""
+    with world.registry.session() as session:
+        reports = [read_audit(session, world.home, audit).facts for audit in newest_audits(session)]
+    told = 0
+    for facts in reports:
+        said = passing_together(facts.rightsholder_tests, facts.ensemble)
+        tests = facts.rightsholder_tests
+        passing = [] if isinstance(tests, NotMeasured) else [each.name for each in tests.tested if each.passes]
+        assert bool(said) == bool(passing)
+        assert all(f"“{name}”" in said for name in passing)
+        assert facts.verdict.explanation.endswith(said)
+        told += bool(passing) and not any(each.passes for each in facts.candidates)
+    assert told

@@ -5,6 +5,7 @@ looks in a browser.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +21,7 @@ from registry.storage.database import Registry
 from reports.checking.document_types import KINDS
 from reports.issuing.document import Written
 from reports.issuing.issue import find_issued
-from reports.issuing.stamp import SUFFIX
+from reports.issuing.stamp import SUFFIX, Stamp
 from reports.statements.document import STATEMENT
 from reports.statements.page import Statement
 from tests.reports.outputs.test_pages import visit
@@ -102,6 +103,21 @@ def test_hostile_text_stays_text(hostile: tuple[Registry, Written[Statement]]) -
     assert not {"\0", "\u202e"} & set(page)
     assert len(page) < 1_500_000
     assert hostile[1].page.with_suffix(".json").stat().st_size < 1_000_000
+
+
+def test_images_are_further_ones_only_beside_images_with_findings(hostile: tuple[Registry, Written[Statement]]) -> None:
+    """Where no work passed, the images in which works were tested are named once."""
+    _, written = hostile
+    statement, tested = written.facts, written.facts.facts.tested
+    stamp = Stamp.model_validate(json.loads(written.files[1].read_bytes())["stamp"])
+    names = {"html": "a.html", "json": "a.json", "works": "w.csv", "findings": "f.csv"}
+    for found, said in ((tested.found, "further image"), (0, "None.")):
+        none = statement.facts.model_copy(update={"tested": tested.model_copy(update={"found": found})})
+        facts = none if found else none.model_copy(update={"outputs": []})
+        page = STATEMENT.page(replace(statement, facts=facts), names, stamp)
+        assert said in page
+        assert ("further image" in page) == bool(found and tested.tested > found)
+        assert page.count("were similar enough to be tested") == (tested.tested > found)
 
 
 def test_formulas_are_defused_in_tables(hostile: tuple[Registry, Written[Statement]]) -> None:
