@@ -19,7 +19,7 @@ from registry.home import write_atomically
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PACKAGES = ("creditline", "torch", "numpy", "scipy")
+PACKAGES = ("creditline", "torch", "diffusers", "numpy", "scipy")
 CACHE = Path.home() / ".cache" / "creditline-papers"
 SIDES = {"perceptron": 14, "unet": 8, "memoriser": 8}
 """Pixels a side of the digits, by the members' network."""
