@@ -72,14 +72,19 @@ def propagate(
     network: Callable[[Tensor], Tensor],
     x: Float[Tensor, "batch ..."],
     tangents: Float[Tensor, "tangent batch ..."],
+    at_once: int | None = None,
 ) -> tuple[Float[Tensor, "batch ..."], Float[Tensor, "tangent batch ..."]]:
     """Return network(x) and, for every tangent X, the directional derivative J_network(x) X.
 
-    Call without gradients. Attention runs in the kernel that has forward AD.
+    Call without gradients. Attention runs in the kernel that has forward AD. ``at_once`` tangents
+    are carried together, for less memory; the value is computed again for each part. None: all.
 
     Raises:
         UsageError: the network changes its tensors in place, which would lose tangents.
     """
+    if at_once is not None and at_once < len(tangents):
+        parts = [propagate(network, x, part) for part in torch.split(tangents, at_once)]
+        return parts[0][0], torch.cat([moved for _, moved in parts])
     with sdpa_kernel(SDPBackend.MATH):
         y = network(dual(x, tangents))
     if not isinstance(y, Dual):

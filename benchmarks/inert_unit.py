@@ -8,7 +8,7 @@ see the other works less often. So each p-value of the inert unit is a false ala
 
 Each ensemble has other works, codes and draws: scikit-learn's 8x8 digits, n = 12, h = 6, a network
 of three layers that predicts the clean image, the product's draws of works
-(:func:`attribution.training.loop.draw_works`), noised views, statistic and adjustment. The inert
+(:func:`attribution.training.draws.draw_works`), noised views, statistic and adjustment. The inert
 unit is tested under its own code for generated images, for digits that no member saw, and for its
 own works as images from outside; then for all images together, as a statement tests a rightsholder.
 Beside it stand, from the same ensembles, the same pictures under a decoy's code (the ordinary null,
@@ -48,7 +48,8 @@ from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import renoise
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
-from attribution.training.loop import draw_works, learning_rate, loss_weight
+from attribution.training.draws import draw_works
+from attribution.training.loop import learning_rate, loss_weight
 from benchmarks.record import conclude
 from registry.basis.p_values import exact_p_values
 from registry.encodings.codes import codes_of, decoys
@@ -146,10 +147,9 @@ def train(
     members = Members(n, seed, signal)
     optimiser = torch.optim.AdamW(members.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.0, foreach=True)
     keys = np.random.default_rng(seed).integers(0, 2**64, len(works), dtype=np.uint64)
-    images = works.view(len(works), 1, SIDE, SIDE)
     for step in range(STEPS):
         # A batch of all works is all lots in order. A member's batch is the first among its works.
-        drawn = draw_works(training, step, keys, images)
+        drawn = draw_works(training, step, keys, (1, SIDE, SIDE))
         mine = seen[drawn.rows].T
         first = torch.argsort(mine.logical_not().to(torch.int8), dim=1, stable=True)[:, :BATCH]
         in_batch = mine.gather(1, first)

@@ -84,7 +84,8 @@ def sample_with_jacobian(
     """Draw one image per row of noise under u0, as :func:`sample` does, with its derivatives.
 
     ``observe`` sees the same as in a plain run, so sample, predictions and Jacobian cost one run.
-    Memory holds n + 1 times the activations of one member on the batch. ``carrying`` chooses the
+    Memory holds n + 1 times the activations of one member on the batch, or fewer at once
+    (:meth:`attribution.denoisers.space.Space.tangents_at_once`). ``carrying`` chooses the
     members that carry tangents at a step, see :func:`random_members`; None: all members.
 
     Raises:
@@ -113,7 +114,7 @@ def sample_with_jacobian(
         x, clean = advance(step, x, eps, clean)
         if step.sigma:
             x = x + step.sigma * noise[:, index + 1]
-    y, tangents = propagate(ensemble.space.decode, x, tangents)
+    y, tangents = propagate(ensemble.space.decode, x, tangents, ensemble.space.tangents_at_once(x))
     return SampleJacobian(y, tangents.transpose(0, 1).contiguous())
 
 

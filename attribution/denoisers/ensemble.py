@@ -91,7 +91,12 @@ class Ensemble:
         carried = torch.zeros_like(tangents)
         for index, member in enumerate(self.members):
             if index in carriers:
-                value, moved = propagate(lambda point, member=member: member(point, t, condition), x, tangents)  # type: ignore[misc]  # the default binds the loop's member
+                value, moved = propagate(
+                    lambda point, member=member: member(point, t, condition),  # type: ignore[misc]  # the default binds the loop's member
+                    x,
+                    tangents,
+                    self.space.tangents_at_once(x),
+                )
                 carried.add_(moved, alpha=1.0 / len(carriers))
             else:
                 value = member(x, t, condition)

@@ -14,8 +14,9 @@ caller              calls                                              through
 ==================  =================================================  ===========================
 recipe              ``check``, ``from_json``, ``to_json``, ``located`` ``settings.network``
 training set        ``encode``, ``condition``, ``pack`` (once, kept)   ``settings.network``
-training run        ``new_member``, ``unpack``, ``dropout``;           ``settings.network``,
-                    ``Member.state``, ``Member.restore``               :class:`Member`
+training run        ``new_member``, ``unpack``, ``dropout``,           ``settings.network``,
+                    ``predict_each``, ``bytes_to_train``;              :class:`Member`
+                    ``Member.state``, ``Member.restore``
 member folder       ``save_member``                                    ``settings.network``
 open, import        ``load_member``, ``open_members``                  ``settings.network``
 request             ``condition``, ``sampling``                        ``settings.network``
@@ -36,7 +37,8 @@ What a second kind must implement:
 4. ``check``: refuse a recipe of other images, classes or noise than the fields are for;
 5. ``open_members``, if members share work: return a subclass of
    :class:`attribution.denoisers.ensemble.Ensemble` that overrides ``predict``;
-6. ``open_base``, if members share a frozen base: every audit of a sample then shows what the base
+6. ``predict_each`` and ``bytes_to_train``, if members that train together share work;
+7. ``open_base``, if members share a frozen base: every audit of a sample then shows what the base
    alone makes of the same noise.
 
 Rules that hold for every kind:
@@ -233,6 +235,33 @@ class DenoiserKind(Space, ABC):
     @abstractmethod
     def new_member(self, seed: int) -> Member:
         """A member before training; parameters that stay fixed require no gradient."""
+
+    def predict_each(
+        self,
+        members: Sequence[Member],
+        x: Float[Tensor, "member batch channel height width"],
+        t: Int[Tensor, "member batch"],
+        condition: Any = None,  # noqa: ANN401  # a Condition of the kind
+    ) -> Float[Tensor, "member batch channel height width"]:
+        """Eps of every member on a batch of its own, for members that train together.
+
+        ``condition`` has member x batch rows.
+        """
+        batch = x.shape[1]
+        rows = torch.split(torch.arange(len(members) * batch), batch)
+        return torch.stack(
+            [
+                member(x[place], t[place], None if condition is None else condition[rows[place]])
+                for place, member in enumerate(members)
+            ]
+        )
+
+    def bytes_to_train(self, rows: int) -> int | None:  # noqa: ARG002  # for kinds whose members share work
+        """Memory on a GPU that a pass over this many rows of one member keeps for its gradients.
+
+        None: members gain nothing from training together.
+        """
+        return None
 
     def save_member(self, member: Member, folder: Path) -> None:
         """Write config.json and the trained part (safetensors) into ``folder``."""

@@ -41,3 +41,10 @@ class Space:
     def decode(self, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch channel height width"]:
         """Back to images, before clipping to [-1, 1]; differentiable, row by row."""
         return x
+
+    def tangents_at_once(self, x: Float[Tensor, "batch ..."]) -> int | None:  # noqa: ARG002  # for large networks
+        """Tangents of x that fit into memory beside each other, in a member or in :meth:`decode`.
+
+        None: all.
+        """
+        return None

@@ -53,7 +53,7 @@ class TrainingSettings:
     """Whether all members share start, timesteps and noise, so that only their works differ."""
     common_works: bool = True
     """Whether all members that saw a work draw it at the same steps, see
-    :func:`attribution.training.loop.draw_works`; requires common draws."""
+    :func:`attribution.training.draws.draw_works`; requires common draws."""
     seed: int = 0
     train_steps: int = 1000
     """T: length of the noise schedule."""

@@ -16,8 +16,9 @@ from pathlib import Path
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.process_pool import Device, run_tasks
 from attribution.training.dataset import labels_sha256
+from attribution.training.groups import in_groups
 from attribution.training.loop import CHECKPOINT_SECONDS
-from attribution.training.member import MemberTask, checkpoint_name, task_values, train_member
+from attribution.training.member import MemberTask, checkpoint_name, task_values, train_members
 from registry.encodings.store import idle_members, load_units
 from registry.errors import CapacityError, InputError, IntegrityError, UsageError
 from registry.event_log.events import changing
@@ -187,7 +188,8 @@ def retrain_ensemble(
     """Train the next generation of the members that saw withdrawn works, without these works.
 
     Start and draws are those of the first generation: on the same machine and versions, the result
-    is bit for bit the member that would have been trained without the works. Arguments and errors:
+    is the member that would have been trained without the works, bit for bit where members train
+    alone (:mod:`attribution.training.groups`), and up to rounding in a group. Arguments and errors:
     :func:`train_ensemble`. Members without any work left are skipped.
     """
     with training_alone(registry, ensemble_id):
@@ -207,7 +209,6 @@ def _train(
     values = task_values(registry, ensemble_id, device, checkpoint_seconds)
     with registry.session() as session:
         finished = [member.id for member in generations_of(session, ensemble_id)]
-    order = sorted(generations)
     tasks = [
         MemberTask(
             **values,
@@ -215,11 +216,18 @@ def _train(
             index=index,
             generation=generations[index],
         )
-        for index in order
+        for index in sorted(generations)
     ]
     _clear_remains(registry.home, ensemble_id, finished)
-    for _, folder in run_tasks(train_member, tasks, device, lambda task, steps: on_progress(order[task], steps)):
-        yield register_member(registry, read_member_folder(folder), "trained", datetime.datetime.now(datetime.UTC))
+    groups = in_groups(tasks, device)
+
+    def report(group: int, steps: int) -> None:
+        for task in groups[group]:
+            on_progress(task.index, steps)
+
+    for _, folders in run_tasks(train_members, groups, device, report):
+        for folder in folders:
+            yield register_member(registry, read_member_folder(folder), "trained", datetime.datetime.now(datetime.UTC))
 
 
 def _clear_remains(home: Home, ensemble_id: str, finished: Collection[str]) -> None:

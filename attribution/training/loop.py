@@ -1,23 +1,22 @@
-"""One training run: noise prediction on some works, step by step, with checkpoints.
+"""Training runs: noise prediction on some works, step by step, with checkpoints.
 
-Every random number of step s is a function of (seed, s) and, unless the draws are common, the
-member's index: no random state has to be saved, and a resumed run ends with the same weights as an
-uninterrupted one, bit for bit on the same machine. A checkpoint holds the weights, the optimiser's
-moments and the step, as safetensors.
+A run takes no random numbers but those of :mod:`attribution.training.draws`, so a resumed run ends
+with the same weights as an uninterrupted one, bit for bit on the same machine if the run is alone.
+Several runs may take their steps together (:func:`advance`). A checkpoint holds the weights, the
+optimiser's moments and the step, as safetensors.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int, UInt64
+from jaxtyping import Float, Int, Int64
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -26,6 +25,7 @@ from attribution.denoisers.schedule import alpha_bars
 from attribution.denoisers.space import Condition
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.training.dataset import TrainingSet
+from attribution.training.draws import Draw, draw, draw_works, step_seed
 from attribution.training.encoded import training_condition
 from registry.errors import UsageError
 from registry.home import write_atomically
@@ -36,30 +36,57 @@ CHECKPOINT_SECONDS = 20.0
 """Time between checkpoints: the training that a kill loses at most."""
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """Works with their labels and conditions, on the device, for all runs that train together."""
+
+    rows: Int64[np.ndarray, " work"]
+    """Rows of the training set, rising."""
+    clean: Float[Tensor, "work channel height width"]
+    labels: Int64[Tensor, " work"]
+    conditions: Condition | None
+    """The condition of every label; last, the empty one if the kind drops conditions."""
+
+    @classmethod
+    def of(
+        cls, settings: EnsembleSettings, works: TrainingSet, rows: Int64[np.ndarray, " work"], device: str
+    ) -> TrainingData:
+        """Read some works and all conditions."""
+        labels = works.label_names or settings.classes
+        conditions = training_condition(works.folder, settings.network, labels, settings.classes)
+        return cls(
+            rows=rows,
+            clean=works.clean(rows, settings.network).to(device),
+            labels=torch.from_numpy(works.labels[rows]).to(device),
+            conditions=None if conditions is None else conditions.to(device),
+        )
+
+
 class TrainingRun:
     """The state of one training run: network, optimiser, and the number of steps done."""
 
     def __init__(
-        self, settings: EnsembleSettings, works: TrainingSet, rows: np.ndarray, index: int | None, device: str
+        self,
+        settings: EnsembleSettings,
+        works: TrainingSet,
+        rows: Int64[np.ndarray, " work"],
+        index: int | None,
+        device: str,
+        data: TrainingData | None = None,
     ) -> None:
         """Prepare the first step of training on some rows of the works.
 
         ``index``: the member's; None: the reference model, with the start and draws of members with
-        common draws.
+        common draws. ``data``: these rows among others, which other runs share; None: read them.
         """
+        self.kind = settings.network
         self.training = settings.training
         self.index = index
-        self.device = device
-        self.rows = rows
         self.works_sha256 = hashlib.sha256(works_listing(works.hashes[row] for row in rows)).hexdigest()
         self.keys = np.array([int(works.hashes[row][-16:], 16) for row in rows], dtype=np.uint64)
         self.step = 0
-        self.clean = works.clean(rows, settings.network).to(device)
-        self.labels = torch.from_numpy(works.labels[rows]).to(device)
-        self.dropout = settings.network.dropout
-        labels = works.label_names or settings.classes
-        conditions = training_condition(works.folder, settings.network, labels, settings.classes)
-        self.conditions = None if conditions is None else conditions.to(device)
+        self.data = data or TrainingData.of(settings, works, rows, device)
+        self.places = torch.from_numpy(np.searchsorted(self.data.rows, rows))
         start = self.training.seed if self.training.common_draws else step_seed(self.training, 0, index)
         self.member = settings.network.new_member(start).to(device).train()
         self.optimiser = torch.optim.AdamW(
@@ -71,53 +98,33 @@ class TrainingRun:
         )
         self.alpha_bar = torch.from_numpy(alpha_bars(self.training)).float().to(device)
 
-    def complete(self, checkpoint: Path, report: Callable[[int], None], checkpoint_seconds: float) -> None:
-        """Train to the last step, from a checkpoint if any; ``report`` gets steps just done."""
-        self.resume(checkpoint)
-        report(self.step)
-        saved = time.monotonic()
-        while self.step < self.training.steps:
-            self.advance()
-            report(1)
-            if time.monotonic() - saved >= checkpoint_seconds and self.step < self.training.steps:
-                self.save(checkpoint)
-                saved = time.monotonic()
-
     def advance(self) -> None:
         """One optimisation step."""
+        advance([self])
+
+    def begin(self) -> Draw:
+        """Prepare one step; returns its draw, with works by their place in ``data``."""
+        shape = self.data.clean.shape[1:]
         if self.training.common_works:
-            drawn = draw_works(self.training, self.step, self.keys, self.clean)
+            drawn = draw_works(self.training, self.step, self.keys, shape)
         else:
             index = None if self.training.common_draws else self.index
-            drawn = draw(self.training, self.step, index, self.clean)
+            drawn = draw(self.training, self.step, index, len(self.places), shape)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.training, self.step)
         self.optimiser.zero_grad()
-        loss = torch.zeros((), device=self.device)
-        for rows in torch.arange(len(drawn.rows)).tensor_split(self.training.accumulation):
-            loss += self._add_gradients(drawn.part(rows), len(rows) / len(drawn.rows))
+        return drawn._replace(rows=self.places[drawn.rows]).to(self.data.clean.device)
+
+    def finish(self, loss: Float[Tensor, ""]) -> None:
+        """Change the weights by the gradients of the whole batch.
+
+        Raises:
+            UsageError: the loss is no number; looked at every :data:`LOSS_CHECK_STEPS` steps.
+        """
         self.optimiser.step()
         self.step += 1
         if self.step % LOSS_CHECK_STEPS == 0 or self.step == self.training.steps:
             self._check(loss)
-
-    def _add_gradients(self, drawn: Draw, share: float) -> Tensor:
-        """Add the gradients of a part of the batch; returns its share of the loss."""
-        signal = self.alpha_bar[drawn.t].view(-1, 1, 1, 1)
-        x_t = signal.sqrt() * self.clean[drawn.rows] + (1.0 - signal).sqrt() * drawn.noise
-        predicted = self.member(x_t, drawn.t, self._condition(drawn))
-        error = (predicted - drawn.noise).square().mean(dim=(1, 2, 3))
-        loss = (error * loss_weight(signal.flatten(), self.training.snr_cap)).mean() * share
-        loss.backward()
-        value: Tensor = loss.detach()
-        return value
-
-    def _condition(self, drawn: Draw) -> Condition | None:
-        """The drawn works' conditions; if dropped, the empty one, the table's last row."""
-        if self.conditions is None:
-            return None
-        rows = self.labels[drawn.rows]
-        return self.conditions[rows.masked_fill(drawn.drop < self.dropout, len(self.conditions) - 1)]
 
     def _check(self, loss: Tensor) -> None:
         if not bool(torch.isfinite(loss)):
@@ -164,86 +171,67 @@ class TrainingRun:
         self.step = step
 
 
-class Draw(NamedTuple):
-    """The random numbers of one step, one row each."""
+def complete(
+    runs: Mapping[Path, TrainingRun], report: Callable[[int], None], checkpoint_seconds: float = CHECKPOINT_SECONDS
+) -> None:
+    """Train to the last step, each run from its checkpoint (the key) if there is one.
 
-    rows: Int[Tensor, " batch"]
-    """Works, by their place among the training run's works."""
-    t: Int[Tensor, " batch"]
-    noise: Float[Tensor, "batch channel height width"]
-    drop: Float[Tensor, " batch"]
-    """Uniform in [0, 1): the condition is dropped below :attr:`DenoiserKind.dropout`."""
-
-    def to(self, device: torch.device) -> Draw:
-        return Draw(*(part.to(device) for part in self))
-
-    def part(self, rows: Int[Tensor, " row"]) -> Draw:
-        """Some rows of the batch."""
-        return Draw(*(each[rows.to(each.device)] for each in self))
-
-
-def step_seed(training: TrainingSettings, step: int, index: int | None) -> int:
-    """A 63-bit seed for one step of one member, or of all members (``index`` None)."""
-    digest = hashlib.sha256(f"creditline-training/{training.seed}/{step}/{index}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
-
-
-def draw(
-    training: TrainingSettings, step: int, index: int | None, clean: Float[Tensor, "work channel height width"]
-) -> Draw:
-    """A member's draw (index None: all members'); timesteps from ``batch_size`` equal ranges."""
-    generator = torch.Generator().manual_seed(step_seed(training, step, index))
-    batch = training.batch_size
-    chosen = (torch.rand(batch, generator=generator, dtype=torch.float64) * len(clean)).long()
-    stratum = torch.arange(batch) + torch.rand(batch, generator=generator, dtype=torch.float64)
-    t = (stratum / batch * training.train_steps).long()
-    noise = torch.randn(batch, *clean.shape[1:], generator=generator)
-    drop = torch.rand(batch, generator=generator, dtype=torch.float64)
-    return Draw(chosen, t, noise, drop).to(clean.device)
-
-
-def draw_works(
-    training: TrainingSettings,
-    step: int,
-    keys: UInt64[np.ndarray, " work"],
-    clean: Float[Tensor, "work channel height width"],
-) -> Draw:
-    """The draw of one step under which members that saw the same work train on it together.
-
-    Every work has a random number at every step, its lot, a function of (seed, step, work). A
-    member trains on the lowest lots among its works (coordinated sampling). Two members share as
-    large a part of their batches as of their works, each still trains on a uniform draw of its
-    works, and other works have no influence. Timestep, noise and dropout come from the lot as well.
-    If a member has fewer works than a batch has rows, each work has several lots.
-
-    ``keys``: a number for each work, the same for every member. ``clean``: the same works in the
-    members' space.
+    Runs of one recipe take their steps together. A kill between two checkpoints leaves runs at
+    different steps: those behind go first. ``report`` gets the steps that all runs did since.
     """
-    batch = training.batch_size
-    rounds = np.arange(math.ceil(batch / len(keys)), dtype=np.uint64)
-    step_keys = _mixed(rounds + np.uint64(step_seed(training, step, None)))
-    lots = _mixed(keys[None, :] ^ step_keys[:, None]).ravel()
-    # Only the lowest lots are sorted.
-    lowest = np.argpartition(lots, batch - 1)[:batch]
-    lowest = lowest[np.argsort(lots[lowest], kind="stable")]
-    t = torch.from_numpy((_uniform(lots[lowest] ^ np.uint64(1)) * training.train_steps).astype(np.int64))
-    seeds = (_mixed(lots[lowest] ^ np.uint64(2)) >> np.uint64(1)).tolist()
-    noise = torch.stack([torch.randn(clean.shape[1:], generator=torch.Generator().manual_seed(s)) for s in seeds])
-    drop = torch.from_numpy(_uniform(lots[lowest] ^ np.uint64(3)))
-    return Draw(torch.from_numpy(lowest % len(keys)), t, noise, drop).to(clean.device)
+    for checkpoint, run in runs.items():
+        run.resume(checkpoint)
+    last = max(run.training.steps for run in runs.values())
+    done = min(run.step for run in runs.values())
+    report(done)
+    saved = time.monotonic()
+    while done < last:
+        advance([run for run in runs.values() if run.step == done])
+        done += 1
+        report(1)
+        if time.monotonic() - saved >= checkpoint_seconds and done < last:
+            for checkpoint, run in runs.items():
+                run.save(checkpoint)
+            saved = time.monotonic()
 
 
-def _uniform(values: UInt64[np.ndarray, " value"]) -> Float64[np.ndarray, " value"]:
-    """Numbers in [0, 1) from 53 mixed bits."""
-    return np.asarray((_mixed(values) >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+def advance(runs: Sequence[TrainingRun]) -> Float[Tensor, " run"]:
+    """One optimisation step of each run; runs of one recipe, on the same data.
+
+    The members predict in one batch. Each has its own draw, loss, gradients and moments, so members
+    become what they become alone, but for rounding. Returns each run's loss before the step.
+    """
+    training, device = runs[0].training, runs[0].data.clean.device
+    drawn = [run.begin() for run in runs]
+    losses = torch.zeros(len(runs), device=device)
+    for rows in torch.arange(training.batch_size).tensor_split(training.accumulation):
+        losses += _add_gradients(runs, [each.part(rows) for each in drawn], len(rows) / training.batch_size)
+    for run, loss in zip(runs, losses, strict=True):
+        run.finish(loss)
+    return losses
 
 
-def _mixed(values: UInt64[np.ndarray, "*shape"]) -> UInt64[np.ndarray, "*shape"]:
-    """The finaliser of splitmix64 (Steele, Lea, Flood 2014): spreads neighbouring numbers."""
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
+def _add_gradients(runs: Sequence[TrainingRun], drawn: Sequence[Draw], share: float) -> Float[Tensor, " run"]:
+    """Add the gradients of a part of each run's batch; returns its share of each run's loss."""
+    first = runs[0]
+    rows, t, noise, drop = (torch.stack(parts) for parts in zip(*drawn, strict=True))
+    signal = first.alpha_bar[t].view(*t.shape, 1, 1, 1)
+    x_t = signal.sqrt() * first.data.clean[rows] + (1.0 - signal).sqrt() * noise
+    condition = _condition(first, rows.flatten(), drop.flatten())
+    predicted = first.kind.predict_each([run.member for run in runs], x_t, t, condition)
+    errors = (predicted - noise).square().mean(dim=(2, 3, 4))
+    weights = loss_weight(signal.view(t.shape), first.training.snr_cap)
+    losses = (errors * weights).mean(dim=1) * share
+    torch.autograd.backward(losses.sum())
+    return losses.detach()
+
+
+def _condition(run: TrainingRun, rows: Int[Tensor, " row"], drop: Float[Tensor, " row"]) -> Condition | None:
+    """The drawn works' conditions; if dropped, the empty one, the table's last row."""
+    conditions = run.data.conditions
+    if conditions is None:
+        return None
+    return conditions[run.data.labels[rows].masked_fill(drop < run.kind.dropout, len(conditions) - 1)]
 
 
 def loss_weight(alpha_bar: Float[Tensor, " batch"], snr_cap: float) -> Float[Tensor, " batch"]:

@@ -1,4 +1,4 @@
-"""Training one member, in a worker process, on the works whose bit is set and nothing else.
+"""Training members, in a worker process, each on the works whose bit is set and nothing else.
 
 The finished member is a folder that appears by one rename: config.json and weights as its kind
 stores them, the manifest, and the list of works that it saw. :mod:`attribution.training.loop` has
@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Int64
 
 from attribution.denoisers.interface import Member
 from attribution.ensemble.recipe import EnsembleSettings, versions_of
 from attribution.ensemble.serving import manifest_encoding
 from attribution.process_pool import Device
-from attribution.training.dataset import open_training_set
-from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun
+from attribution.training.dataset import TrainingSet, open_training_set
+from attribution.training.loop import CHECKPOINT_SECONDS, TrainingData, TrainingRun, complete
 from registry.home import Home, write_folder_atomically
 from registry.ids import sha256_of_file
 from registry.members.manifest import (
@@ -83,24 +84,63 @@ def task_values(registry: Registry, ensemble_id: str, device: Device, checkpoint
     }
 
 
-def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
-    """Train one member, or resume from its checkpoint, and return its folder.
+def train_members(group: Sequence[MemberTask], report: Callable[[int], None]) -> list[Path]:
+    """Train members of one ensemble together, or resume from checkpoints; return their folders.
 
-    ``report`` gets the number of steps just done; steps of an earlier run are reported at once.
+    ``report`` gets the number of steps that all members did since the last call; steps of an
+    earlier run are reported at once.
     """
-    folder = task.home.member(task.member_id)
-    works = open_training_set(task.home.training(task.ensemble_id))
-    rows = np.flatnonzero(works.seen_by(task.index, task.encoding.n) & ~works.listed_in(task.left_out))
-    hashes = [works.hashes[row] for row in rows]
-    if _is_finished(folder, hashes):
-        report(task.settings.training.steps)
-        return folder
-    run = TrainingRun(task.settings, works, rows, task.index, task.device)
-    checkpoint = folder.with_name(checkpoint_name(task.member_id))
-    run.complete(checkpoint, report, task.checkpoint_seconds)
-    publish(task, run.member, hashes, folder, Manifest, index=task.index, generation=task.generation)
-    checkpoint.unlink(missing_ok=True)
-    return folder
+    first = group[0]
+    works = open_training_set(first.home.training(first.ensemble_id))
+    left = ~works.listed_in(first.left_out)
+    trainings = [_Training.of(task, works, left) for task in group]
+    waiting = [training for training in trainings if not _is_finished(training.folder, training.hashes)]
+    if not waiting:
+        report(first.settings.training.steps)
+    else:
+        rows = np.unique(np.concatenate([training.rows for training in waiting]))
+        data = TrainingData.of(first.settings, works, rows, first.device)
+        runs = {training.checkpoint: training.run(works, data) for training in waiting}
+        complete(runs, report, first.checkpoint_seconds)
+        for training in waiting:
+            training.publish(runs[training.checkpoint].member)
+    return [training.folder for training in trainings]
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One member's training."""
+
+    task: MemberTask
+    rows: Int64[np.ndarray, " work"]
+    hashes: list[str]
+    """SHA-256 of the works in these rows."""
+
+    @classmethod
+    def of(cls, task: MemberTask, works: TrainingSet, left: Bool[np.ndarray, " work"]) -> _Training:
+        rows = np.flatnonzero(works.seen_by(task.index, task.encoding.n) & left)
+        return cls(task, rows, [works.hashes[row] for row in rows])
+
+    @property
+    def folder(self) -> Path:
+        return self.task.home.member(self.task.member_id)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder.with_name(checkpoint_name(self.task.member_id))
+
+    def run(self, works: TrainingSet, data: TrainingData) -> TrainingRun:
+        return TrainingRun(self.task.settings, works, self.rows, self.task.index, self.task.device, data)
+
+    def publish(self, member: Member) -> None:
+        further = {"index": self.task.index, "generation": self.task.generation}
+        publish(self.task, member, self.hashes, self.folder, Manifest, **further)
+        self.checkpoint.unlink(missing_ok=True)
+
+
+def train_member(task: MemberTask, report: Callable[[int], None]) -> Path:
+    """Train one member, see :func:`train_members`."""
+    return train_members([task], report)[0]
 
 
 def _is_finished(folder: Path, hashes: list[str]) -> bool:

@@ -26,7 +26,8 @@ from attribution.denoisers.schedule import alpha_bars
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.sampling.predictions import is_middle, noised_views
 from attribution.sampling.schedule import SamplerSettings
-from attribution.training.loop import draw, learning_rate, loss_weight
+from attribution.training.draws import draw
+from attribution.training.loop import learning_rate, loss_weight
 from registry.home import write_atomically
 
 TOGETHER = 16
@@ -133,7 +134,7 @@ def _train(
     )
     alpha_bar = torch.from_numpy(alpha_bars(schedule)).float()
     for step in range(training.steps):
-        drawn = [draw(training, step, None, images) for images in works]
+        drawn = [draw(training, step, None, len(images), images.shape[1:]) for images in works]
         t, noise = drawn[0].t, drawn[0].noise
         signal = alpha_bar[t].view(-1, 1, 1, 1)
         clean = torch.stack([images[one.rows] for images, one in zip(works, drawn, strict=True)])

@@ -30,7 +30,8 @@ from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.dataset import TrainingSet
-from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun, draw, learning_rate, loss_weight
+from attribution.training.draws import draw
+from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun, learning_rate, loss_weight
 from benchmarks.papers.digits import flat
 from benchmarks.papers.memorisers import Memorisers
 from benchmarks.papers.networks import ALPHA_BAR, Perceptron, Shape, new_stack, stacked_eps
@@ -255,7 +256,10 @@ def _train(path: Path, recipe: Recipe, shape: Shape, works: Sequence[Tensor]) ->
     first = _resume(_checkpoint_of(path), stack, optimiser)
     began, reported = time.process_time(), first
     for step in range(first, training.steps):
-        drawn = [draw(training, step, None if common else index, images) for index, images in enumerate(works)]
+        drawn = [
+            draw(training, step, None if common else index, len(images), images.shape[1:])
+            for index, images in enumerate(works)
+        ]
         t = torch.stack([one.t for one in drawn])
         noise = torch.stack([one.noise for one in drawn])
         clean = torch.stack([images[one.rows] for images, one in zip(works, drawn, strict=True)])

@@ -88,6 +88,15 @@ def test_a_unet_agrees_with_central_differences(attention: bool) -> None:
     assert torch.linalg.vector_norm(moved - expected) <= 1e-8 * torch.linalg.vector_norm(expected)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7])
+def test_tangents_in_parts_are_the_tangents(at_once: int) -> None:
+    """Also where the last part is smaller, and where all fit into one."""
+    x, directions = random(2, 4, 6, 6), random(3, 2, 4, 6, 6)
+    whole = propagate(FUNCTIONS["attention"], x, directions)
+    parts = propagate(FUNCTIONS["attention"], x, directions, at_once)
+    torch.testing.assert_close(parts, whole)
+
+
 @pytest.mark.parametrize(
     "network",
     [

@@ -20,7 +20,8 @@ from attribution.ensemble.recipe import TrainingSettings
 from attribution.metrics.euclidean import euclidean
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings, steps_of
-from attribution.training.loop import TrainingRun, draw
+from attribution.training.draws import draw
+from attribution.training.loop import TrainingRun
 from benchmarks import record
 from benchmarks.papers import e12_copies_by_steps, ensembles, landscapes, measures, reporting
 from benchmarks.papers.caffe_lpips import MEAN, CaffeInput, open_caffe_lpips

@@ -100,8 +100,12 @@ class BaseFiles:
 @lru_cache(maxsize=2)
 def open_unet(base: BaseFiles, device: str) -> SharedUNet:
     """The UNet on a device, shared by all members there. Raises as :meth:`BaseFiles.part` does."""
-    precision = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    return SharedUNet(base.part("unet", diffusers().UNet2DConditionModel, precision).to(device))
+    return SharedUNet(base.part("unet", diffusers().UNet2DConditionModel, precision_on(device)).to(device))
+
+
+def precision_on(device: str) -> torch.dtype:
+    """In which the UNet computes; adapters, their moments and losses are float32 everywhere."""
+    return torch.bfloat16 if device.startswith("cuda") else torch.float32
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,35 @@ class Predictor:
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
+    def predict_each(
+        self,
+        x: Float[Tensor, "member batch channel height width"],
+        t: Int[Tensor, "member batch"],
+        condition: TextCondition,
+        stack: AdapterStack,
+    ) -> Float[Tensor, "member batch channel height width"]:
+        """Eps of every member on a batch of its own, without guidance, in one call of the UNet.
+
+        ``condition`` has member x batch rows.
+        """
+        rows, times = x.flatten(0, 1), t.flatten()
+        output = self.unet(
+            rows,
+            times,
+            self._added(condition, condition.text.tolist()),
+            condition.tokens[condition.text.to(x.device)].to(x.dtype),
+            torch.arange(len(rows), device=x.device),
+            None,
+            stack,
+            self.target,
+        )
+        return (self._noise_in_v(output, rows, times) if self.predicts_v else output).reshape(x.shape)
+
+    def _noise_in_v(self, v: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        """Eps = sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t."""
+        signal = self.alpha_bar[t].to(x.dtype).view(-1, 1, 1, 1)
+        return v * signal.sqrt() + x * (1.0 - signal).sqrt()
+
     def _chunk(
         self,
         x: Tensor,
@@ -84,9 +113,7 @@ class Predictor:
         )
         if self.predicts_v:
             spread = len(evaluations) != len(rows)
-            signal = self.alpha_bar[t_here].to(x.dtype).view(-1, 1, 1, 1)
-            noisy, signal = (x_here[of_rows], signal[of_rows]) if spread else (x_here, signal)
-            output = output * signal.sqrt() + noisy * (1.0 - signal).sqrt()
+            output = self._noise_in_v(output, *((x_here[of_rows], t_here[of_rows]) if spread else (x_here, t_here)))
         if not led:
             return output
         # A pair without guidance is led away from itself, which changes nothing.

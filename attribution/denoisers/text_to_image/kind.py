@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble
@@ -29,8 +29,9 @@ from attribution.denoisers.space import Condition
 from attribution.denoisers.text_to_image.base import BaseFiles, open_autoencoder, open_texts, open_unet
 from attribution.denoisers.text_to_image.condition import TextCondition, text_condition
 from attribution.denoisers.text_to_image.evaluations import Predictor
-from attribution.denoisers.text_to_image.lora import ENDINGS, Layer, Target, layers_of
+from attribution.denoisers.text_to_image.lora import ENDINGS, AdapterStack, Layer, Target, layers_of
 from attribution.denoisers.text_to_image.members import AdapterMember, SharedBaseEnsemble
+from attribution.denoisers.text_to_image.memory import bytes_to_train, evaluations_at_once, tangents_at_once
 from registry.bases.records import base_by_id
 from registry.errors import MissingPartError, UsageError
 
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
     from registry.storage.database import Registry
 
 LARGEST_RANK = 1024
-EVALUATIONS_ON_CPU = 32
-"""Most evaluations in one call of the UNet on a CPU: more gain little there."""
-ACTIVATIONS_ON_CPU, ACTIVATIONS_ON_GPU = 2 * 2**30, 8 * 2**30
-"""Bytes of activations that one call of the UNet may take."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +237,23 @@ class Adapters(DenoiserKind):
     def new_member(self, seed: int) -> AdapterMember:
         return AdapterMember.starting(self, seed)
 
+    def predict_each(
+        self,
+        members: Sequence[Member],
+        x: Float[Tensor, "member batch channel height width"],
+        t: Int[Tensor, "member batch"],
+        condition: TextCondition | None = None,
+    ) -> Float[Tensor, "member batch channel height width"]:
+        """One call of the UNet for all; gradients reach the A and B of every member."""
+        adapters = [member for member in members if isinstance(member, AdapterMember)]
+        if len(adapters) == 1:
+            return super().predict_each(adapters, x, t, condition)
+        stack = AdapterStack.of([member.adapter() for member in adapters], self.scale)
+        return self.predictor(x.device).predict_each(x, t, self.complete(condition, x.flatten(0, 1)), stack)
+
+    def bytes_to_train(self, rows: int) -> int:
+        return bytes_to_train(rows, _skeleton(self._files()).config.block_out_channels[0], self.latent_size)
+
     def save_member(self, member: Member, folder: Path) -> None:
         """Write config.json, and A and B as a LoRA file of diffusers."""
         if not isinstance(member, AdapterMember):
@@ -277,15 +291,11 @@ class Adapters(DenoiserKind):
             alpha_bar=_signal(self, _name(device)),
             predicts_v=self.prediction == "v_prediction",
             time_ids=torch.tensor(ids, dtype=torch.float32, device=device) if self.sdxl else None,
-            at_once=self._fitting(device, unet.width),
+            at_once=evaluations_at_once(device, unet.width, self.latent_size),
         )
 
-    def _fitting(self, device: torch.device, width: int) -> int:
-        """Evaluations that fit: about forty activations of the first block's size are held each."""
-        values = 40 * width * self.latent_size**2
-        if device.type == "cpu":
-            return min(EVALUATIONS_ON_CPU, max(2, ACTIVATIONS_ON_CPU // (4 * values)))
-        return max(2, ACTIVATIONS_ON_GPU // (2 * values))
+    def tangents_at_once(self, x: Float[Tensor, "batch ..."]) -> int:
+        return tangents_at_once(x.device, len(x), _skeleton(self._files()), self.latent_size, self.size)
 
     def _files(self) -> BaseFiles:
         if self.files is None:
@@ -306,10 +316,16 @@ def _name(device: torch.device) -> str:
 
 @lru_cache(maxsize=4)
 def _layout(files: BaseFiles, target: Target) -> Mapping[str, Layer]:
+    return layers_of(_skeleton(files), target)
+
+
+@lru_cache(maxsize=2)
+def _skeleton(files: BaseFiles) -> Any:  # noqa: ANN401  # a diffusers model
+    """The base's UNet without weights."""
     network = diffusers().UNet2DConditionModel
     config = files.readable("unet", lambda folder: network.load_config(folder, local_files_only=True))
     with torch.device("meta"):
-        return layers_of(network.from_config(config), target)
+        return network.from_config(config)
 
 
 @lru_cache(maxsize=8)

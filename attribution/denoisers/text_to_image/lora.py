@@ -99,12 +99,17 @@ class AdapterStack:
         return len(next(iter(self.down.values())))
 
     def delta(
-        self, name: str, layer: Layer, x: Float[Tensor, "batch ..."], members: Int[Tensor, " batch"]
+        self, name: str, layer: Layer, x: Float[Tensor, "batch ..."], members: Int[Tensor, " batch"] | None
     ) -> Float[Tensor, "batch ..."]:
-        """What the adapters add to a module's output; row k is of the adapter ``members[k]``."""
+        """What the adapters add to a module's output; row k is of the adapter ``members[k]``.
+
+        ``members`` None: every adapter has the same number of rows, one adapter after the other.
+        """
         down, up = self.down[name], self.up[name]
         if self.n == 1:
             return _alone(layer, x, down[0], up[0], self.scale)
+        if members is None:
+            return _in_blocks(layer, x, down, up, self.scale)
         down, up = down[members], up[members]
         if isinstance(layer, nn.Linear):
             rows = x.flatten(1, -2) if x.ndim > 2 else x[:, None]
@@ -131,7 +136,7 @@ class AdapterLayers:
     up: Mapping[str, Layer]
     scale: float
 
-    def delta(self, name: str, layer: Layer, x: Tensor, members: Tensor) -> Tensor:  # noqa: ARG002  # as of a stack
+    def delta(self, name: str, layer: Layer, x: Tensor, members: Tensor | None) -> Tensor:  # noqa: ARG002  # as of a stack
         """What the adapter adds to a module's output."""
         hidden: Tensor = self.down[name](x)
         added: Tensor = self.up[name](hidden if self.scale == 1.0 else hidden * self.scale)
@@ -167,6 +172,26 @@ def _alone(layer: Layer, x: Tensor, down: Tensor, up: Tensor, scale: float) -> T
         return functional.linear(hidden if scale == 1.0 else hidden * scale, up)
     hidden = torch.conv2d(x, down, None, layer.stride, layer.padding, layer.dilation)
     return torch.conv2d(hidden if scale == 1.0 else hidden * scale, up)
+
+
+def _in_blocks(
+    layer: Layer,
+    x: Float[Tensor, "row ..."],
+    down: Float[Tensor, "member rank ..."],
+    up: Float[Tensor, "member out rank ..."],
+    scale: float,
+) -> Float[Tensor, "row ..."]:
+    """The rows of every adapter in a block of their own; no A or B is copied for a row."""
+    n = len(down)
+    if isinstance(layer, nn.Linear):
+        hidden = torch.bmm(x.reshape(n, -1, layer.in_features), down.mT)
+        return torch.bmm(hidden * scale, up.mT).reshape(*x.shape[:-1], layer.out_features)
+    # One group of channels per adapter, and one row per sample.
+    beside = x.view(n, -1, *x.shape[1:]).transpose(0, 1).flatten(1, 2)
+    hidden = torch.conv2d(beside, down.flatten(0, 1), None, layer.stride, layer.padding, layer.dilation, groups=n)
+    added = torch.conv2d(hidden * scale, up.flatten(0, 1), groups=n)
+    by_member = added.view(len(added), n, -1, *added.shape[2:])
+    return by_member.transpose(0, 1).flatten(0, 1)
 
 
 def merged(

@@ -103,12 +103,9 @@ class AdapterMember(Member):
         pairs = [(row, 0) for row in range(len(x))]
         return self.kind.predictor(x.device).predict(x, t, self.kind.complete(condition, x), stack, pairs)
 
-    def adapter(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def adapter(self) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
         """A and B by module."""
-        return (
-            {name: value.detach() for name, value in zip(self.names, self.down, strict=True)},
-            {name: value.detach() for name, value in zip(self.names, self.up, strict=True)},
-        )
+        return dict(zip(self.names, self.down, strict=True)), dict(zip(self.names, self.up, strict=True))
 
     def state(self) -> dict[str, Tensor]:
         """A and B, named as diffusers does."""
@@ -161,6 +158,7 @@ class SharedBaseEnsemble(Ensemble):
     """Members that run the base once on a batch over rows, members and texts."""
 
     @cached_property
+    @torch.no_grad()
     def stack(self) -> AdapterStack:
         return AdapterStack.of([member.adapter() for member in self._adapters()], self.kind.scale)
 
@@ -190,6 +188,7 @@ class SharedBaseEnsemble(Ensemble):
             outputs[places[:, 1], places[:, 0]] = eps
         return outputs
 
+    @torch.no_grad()
     def merged(self, weights: Float[Tensor, " member"]) -> Ensemble:
         """One member with the weighted mean of the members' B A on every module.
 

@@ -34,7 +34,7 @@ class _Pass:
     """What the hooks need to know while the UNet runs."""
 
     stack: AdapterStack | AdapterLayers
-    members: Int[Tensor, " evaluation"]
+    members: Int[Tensor, " evaluation"] | None
     rows: Int[Tensor, " evaluation"]
     shared: int
     """Number of rows."""
@@ -82,7 +82,7 @@ class SharedUNet:
         added: Mapping[str, Tensor] | None,
         text: Float[Tensor, "evaluation token width"],
         rows: Int[Tensor, " evaluation"],
-        members: Int[Tensor, " evaluation"],
+        members: Int[Tensor, " evaluation"] | None,
         stack: AdapterStack | AdapterLayers,
         target: Target,
     ) -> Float[Tensor, "evaluation channel height width"]:
@@ -94,7 +94,8 @@ class SharedUNet:
             added: the added conditions of SDXL, by row.
             text: embedded texts.
             rows: the row of each evaluation. Every row is in it, in order of first appearance.
-            members: the adapter of each evaluation, by its place in ``stack``.
+            members: the adapter of each evaluation, by its place in ``stack``. None: every adapter
+                has the same number of evaluations, one adapter after the other.
             stack: adapters on the modules of ``target``.
             target: the adapted modules.
         """

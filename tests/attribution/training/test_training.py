@@ -20,7 +20,8 @@ from attribution.denoisers.pixels import PixelUNet, UNetMember
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
 from attribution.training.dataset import open_training_set
-from attribution.training.loop import TrainingRun, draw, draw_works, learning_rate, loss_weight, step_seed
+from attribution.training.draws import draw, draw_works, step_seed
+from attribution.training.loop import TrainingRun, learning_rate, loss_weight
 from attribution.training.member import MemberTask, train_member
 from registry.encodings.codes import codes_of
 from registry.encodings.words import bits
@@ -242,10 +243,9 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 def test_common_draws_are_common(tmp_path: Path) -> None:
     """Members share timesteps and noise with common draws, and not without."""
-    images = torch.zeros(5, 3, 8, 8)
-    common = draw(SETTINGS.training, 7, None, images)
-    again = draw(SETTINGS.training, 7, None, images)
-    own = draw(SETTINGS.training, 7, 1, images)
+    common = draw(SETTINGS.training, 7, None, 5, (3, 8, 8))
+    again = draw(SETTINGS.training, 7, None, 5, (3, 8, 8))
+    own = draw(SETTINGS.training, 7, 1, 5, (3, 8, 8))
     assert all(torch.equal(left, right) for left, right in zip(common, again, strict=True))
     assert not torch.equal(common.noise, own.noise)
     assert step_seed(SETTINGS.training, 7, None) != step_seed(SETTINGS.training, 8, None)
@@ -258,14 +258,13 @@ def test_works_in_common_are_drawn_in_common() -> None:
     """Members that saw a work train on it at the same steps, timesteps and noise."""
     training = TrainingSettings(batch_size=16)
     keys = np.random.default_rng(0).integers(0, 2**63, 200).astype(np.uint64)
-    images = torch.arange(200.0).view(-1, 1, 1, 1).expand(200, 1, 4, 4)
     saw = [np.arange(0, 120), np.arange(60, 200)]
     shared = 0
     for step in range(100):
         left, right = (
             {
                 int(rows[k]): (int(t), noise)
-                for k, t, noise in zip(*draw_works(training, step, keys[rows], images)[:3], strict=True)
+                for k, t, noise in zip(*draw_works(training, step, keys[rows], (1, 4, 4))[:3], strict=True)
             }
             for rows in saw
         )
@@ -282,7 +281,7 @@ def test_each_work_is_drawn_as_often_as_any_other() -> None:
     """Uniform over a member's works and over timesteps, and standard normal in noise."""
     training = TrainingSettings(batch_size=8)
     keys = np.arange(20, dtype=np.uint64)
-    drawn = [draw_works(training, step, keys, torch.zeros(20, 1, 4, 4)) for step in range(500)]
+    drawn = [draw_works(training, step, keys, (1, 4, 4)) for step in range(500)]
     counts = np.bincount(torch.cat([one.rows for one in drawn]).numpy(), minlength=20)
     assert counts.sum() == 4000
     assert abs(counts - 200).max() < 5 * np.sqrt(200 * 0.6)
@@ -296,7 +295,7 @@ def test_each_work_is_drawn_as_often_as_any_other() -> None:
 def test_few_works_fill_a_batch() -> None:
     """A member of three works trains on each of them several times a step, under other noise."""
     training = TrainingSettings(batch_size=8)
-    chosen, _, noise, _ = draw_works(training, 0, np.arange(3, dtype=np.uint64), torch.zeros(3, 1, 4, 4))
+    chosen, _, noise, _ = draw_works(training, 0, np.arange(3, dtype=np.uint64), (1, 4, 4))
     assert np.bincount(chosen.numpy(), minlength=3).min() >= 2
     assert len({float(value) for value in noise[:, 0, 0, 0]}) == 8
 
@@ -313,7 +312,7 @@ def test_timesteps_cover_the_schedule() -> None:
     """Stratified: one timestep from each of the batch's equal ranges, none outside the schedule."""
     training = TrainingSettings(batch_size=10)
     for step in range(50):
-        t = draw(training, step, None, torch.zeros(3, 1, 4, 4)).t
+        t = draw(training, step, None, 3, (1, 4, 4)).t
         assert (t // 100).tolist() == list(range(10))
 
 

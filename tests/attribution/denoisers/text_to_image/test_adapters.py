@@ -169,6 +169,20 @@ def test_the_jacobian_agrees_with_differences(bases: Path, tmp_path: Path) -> No
         torch.testing.assert_close(found.jacobian[:, index], difference, rtol=2e-2, atol=2e-2 * float(difference.std()))
 
 
+def test_the_jacobian_is_the_same_in_parts(bases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With too little memory for all tangents, members and decoder carry a part at a time."""
+    kind = tiny_kind(bases / "sd")
+    ensemble = kind.open_members(save_members(kind, tmp_path, 3), "cpu")
+    settings = SamplerSettings(method="ddim", steps=2, clip=False, **schedule_fields(kind))
+    noise, condition = noise_batch([5], settings.draws, kind.shape), kind.condition([Prompt("a cat", 2.0)], ())
+    whole = sample_with_jacobian(ensemble, noise, settings, condition=condition)
+    assert kind.tangents_at_once(noise[:, 0]) >= 3
+    monkeypatch.setattr("attribution.denoisers.text_to_image.memory.ON_CPU", 1)
+    assert kind.tangents_at_once(noise[:, 0]) == 1
+    parts = sample_with_jacobian(ensemble, noise, settings, condition=condition)
+    torch.testing.assert_close(parts.jacobian, whole.jacobian, rtol=1e-3, atol=1e-5)
+
+
 def test_merging_averages_the_updates(bases: Path, tmp_path: Path) -> None:
     """The merged member's B A is the mean of the members' on every module, in one evaluation."""
     kind = tiny_kind(bases / "sd", target="attention+conv")

@@ -98,8 +98,8 @@ def test_latents_and_texts_are_kept(world: CaptionedWorld, monkeypatch: pytest.M
     monkeypatch.setattr("attribution.denoisers.text_to_image.kind.open_texts", refuse)
     monkeypatch.setattr("attribution.denoisers.text_to_image.kind.open_autoencoder", refuse)
     run = TrainingRun(world.settings, kept, np.arange(9), 1, "cpu")
-    assert isinstance(run.conditions, TextCondition)
-    assert len(run.conditions) == 3  # disc, square, and the empty text of dropped captions
+    assert isinstance(run.data.conditions, TextCondition)
+    assert len(run.data.conditions) == 3  # disc, square, and the empty text of dropped captions
     run.advance()
 
 
