@@ -23,7 +23,7 @@ from attribution.denoisers.text_to_image.members import AdapterMember
 from benchmarks.record import conclude, interleaved_medians
 from registry.bases.reading import read_base
 
-SMALL_BASE = Path(__file__).parent / "base_model" / "small_base"
+SMALL_BASE = Path(__file__).parents[1] / "cli" / "demo" / "small_base"
 MEMBERS, BATCH, RANK, ROUNDS = 8, 8, 16, 3
 GROUPS = (1, 2, 4, 8)
 TARGETS: tuple[Target, ...] = ("attention", "attention+conv")

@@ -86,7 +86,8 @@ class TrainingRun:
         self.keys = np.array([int(works.hashes[row][-16:], 16) for row in rows], dtype=np.uint64)
         self.step = 0
         self.data = data or TrainingData.of(settings, works, rows, device)
-        self.places = torch.from_numpy(np.searchsorted(self.data.rows, rows))
+        places = np.arange(len(rows)) if data is None else np.searchsorted(data.rows, rows)
+        self.places = torch.from_numpy(places)
         start = self.training.seed if self.training.common_draws else step_seed(self.training, 0, index)
         self.member = settings.network.new_member(start).to(device).train()
         self.optimiser = torch.optim.AdamW(
