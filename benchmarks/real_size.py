@@ -50,9 +50,9 @@ from attribution.training.dataset import TrainingSet
 from attribution.training.groups import members_together
 from attribution.training.loop import TrainingData, TrainingRun, advance
 from benchmarks.record import conclude
+from benchmarks.tiny_base import tiny_tokenizer
 from registry.bases.reading import read_base
 from tests.support.adapters import moved_member
-from tests.support.tiny_base import tiny_tokenizer
 
 WIDTH = 320
 N, RANK, SAMPLES, SHORTLIST = 16, 16, 8, 10

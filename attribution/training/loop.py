@@ -99,8 +99,12 @@ class TrainingRun:
         )
         self.alpha_bar = torch.from_numpy(alpha_bars(self.training)).float().to(device)
 
+    def complete(self, checkpoint: Path, report: Callable[[int], None], checkpoint_seconds: float) -> None:
+        """Train this run alone to its last step, see :func:`complete`."""
+        complete({checkpoint: self}, report, checkpoint_seconds)
+
     def advance(self) -> None:
-        """One optimisation step."""
+        """One optimisation step of this run alone."""
         advance([self])
 
     def begin(self) -> Draw:

@@ -27,7 +27,7 @@ from attribution.ensemble.recipe import EnsembleSettings
 from attribution.process_pool import Device, run_tasks
 from attribution.sampling.schedule import SamplerSettings, schedule_of
 from attribution.training.dataset import build_training_set, open_training_set
-from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun, complete
+from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun
 from attribution.training.member import TrainingTask, checkpoint_name, publish, task_values
 from registry.errors import CapacityError, InputError, IntegrityError, MissingPartError, UsageError
 from registry.members.manifest import ReferenceFolder, ReferenceManifest, read_reference_folder
@@ -156,7 +156,7 @@ def train_reference(task: ReferenceTask, report: Callable[[int], None]) -> Path:
     works = open_training_set(task.home.training(task.ensemble_id))
     rows = np.flatnonzero(~works.listed_in(task.left_out))
     run = TrainingRun(task.settings, works, rows, None, task.device)
-    complete({task.checkpoint: run}, report, task.checkpoint_seconds)
+    run.complete(task.checkpoint, report, task.checkpoint_seconds)
     run.save(task.checkpoint)
     publish(task, run.member, [works.hashes[row] for row in rows], task.folder, ReferenceManifest)
     return task.folder

@@ -24,13 +24,13 @@ from attribution.training.groups import in_groups, members_together
 from attribution.training.lifecycle import train_ensemble
 from attribution.training.loop import TrainingData, TrainingRun, advance, complete
 from attribution.training.member import MemberTask, task_values, train_member, train_members
+from benchmarks.tiny_base import TinyBase
 from registry.home import Home
 from registry.members.manifest import read_member_folder
 from registry.storage.database import Registry
 from tests.attribution.conftest import encode_written_works, prepare_ensemble
 from tests.support.adapters import recipe_on_tiny_base, tiny_kind
 from tests.support.killing import killed_after
-from tests.support.tiny_base import TinyBase
 
 pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="the extra text-to-image is not installed")
 
