@@ -20,7 +20,7 @@ from attribution.ensemble.recipe import TrainingSettings
 from attribution.metrics.euclidean import euclidean
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings, steps_of
-from attribution.training.draws import draw
+from attribution.training.draws import Draw, draw
 from attribution.training.loop import TrainingRun
 from benchmarks import record
 from benchmarks.papers import e12_copies_by_steps, ensembles, landscapes, measures, reporting
@@ -143,16 +143,16 @@ def test_an_interrupted_training_of_unets_ends_with_the_same_weights(
     """The product's checkpoints serve here too, and finished members are not trained again."""
     whole = train(tmp_path / "whole", UNETS, works())
     monkeypatch.setattr(ensembles, "CHECKPOINT_SECONDS", 0.0)
-    advance, steps, kills = TrainingRun.advance, list[int](), [9]
+    begin, steps, kills = TrainingRun.begin, list[int](), [9]
 
-    def interrupted(run: TrainingRun) -> None:
+    def interrupted(run: TrainingRun) -> Draw:
         if len(steps) in kills:
             kills.clear()
             raise KeyboardInterrupt
         steps.append(run.step)
-        advance(run)
+        return begin(run)
 
-    monkeypatch.setattr(TrainingRun, "advance", interrupted)
+    monkeypatch.setattr(TrainingRun, "begin", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "cut", UNETS, works())
     again = train(tmp_path / "cut", UNETS, works())
