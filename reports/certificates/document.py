@@ -28,7 +28,7 @@ from registry.withdrawals.certificate import PROVED, STATED, STATEMENT
 from registry.withdrawals.issue_certificate import EVENT, limits_of
 from reports.facts import BasePart, Facts, only_with_a_base
 from reports.issuing.document import Document, Reading
-from reports.rendering.wording import clipped, count, members_listed, quoted
+from reports.rendering.wording import clipped, count, members_listed, other_members, quoted
 
 VERSION: Literal[1] = 1
 
@@ -228,7 +228,7 @@ def leaving(facts: CertificateFacts) -> list[str]:
         )
         outside = facts.members_in_all - len(each.members)
         said.append(
-            f"{whose} can be in {members_listed(each.members)} only. The other {count(outside, 'member')} trained on none of "
+            f"{whose} can be in {members_listed(each.members)} only. {other_members(outside)} trained on none of "
             "them, so a withdrawal of all of them takes none of these out of service."
             if outside
             else f"{whose} can be in any of the {count(facts.members_in_all, 'member')}."

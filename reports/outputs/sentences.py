@@ -21,7 +21,7 @@ from reports.outputs.facts import (
     Work,
     by_evidence,
 )
-from reports.rendering.wording import count, percent, plain
+from reports.rendering.wording import count, other_members, percent, plain
 
 FROM_INSIDE = "A finding does not say that the output is a copy, nor that nothing else contributed."
 FROM_OUTSIDE = (
@@ -70,8 +70,8 @@ def assignment(ensemble: Ensemble) -> str:
     else:
         dealt = (
             f"The works of one {group_noun(ensemble)} can be in {ensemble.support} of the {ensemble.n} members only, "
-            f"drawn at random, each its own model; every {noun} was assigned at random to {ensemble.h} of these. The other "
-            f"{count(ensemble.n - ensemble.support, 'member')} trained on none of them, and can serve on if all are withdrawn."
+            f"drawn at random, each its own model; every {noun} was assigned at random to {ensemble.h} of these. "
+            f"{other_members(ensemble.n - ensemble.support)} trained on none of them, and can serve on if all are withdrawn."
         )
         others = f"other groups of {ensemble.h} of the same {ensemble.support} members"
     return (

@@ -62,6 +62,11 @@ def count(amount: int, one: str, many: str | None = None) -> str:
     return f"{amount:,} {one if amount == 1 else many or one + 's'}"
 
 
+def other_members(amount: int) -> str:
+    """The members outside a support, at the start of a sentence."""
+    return "The one other member" if amount == 1 else f"The other {count(amount, 'member')}"
+
+
 _PERMISSIONS = {
     "permitted": "models may train on it",
     "constrained": "models may train on it under conditions",

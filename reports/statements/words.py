@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.facts import BasePart, OverAllImages
-from reports.rendering.wording import count, members_listed, number, percent
+from reports.rendering.wording import count, members_listed, number, other_members, percent
 from reports.statements.facts import ModelPart, TestedPart, WorksPart
 
 LIMITS: tuple[tuple[str, str], ...] = (
@@ -243,8 +243,8 @@ def leaving(model: ModelPart) -> str:
         )
     else:
         where = (
-            f"Works of yours can be in {members_listed(model.support)} only, of {n} in all. The other "
-            f"{count(n - len(model.support), 'member')} trained on none of them."
+            f"Works of yours can be in {members_listed(model.support)} only, of {n} in all. "
+            f"{other_members(n - len(model.support))} trained on none of them."
         )
     if not model.in_service:
         return f"{where} No member is in service now."

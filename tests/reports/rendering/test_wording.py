@@ -69,3 +69,9 @@ def test_licence_links() -> None:
     assert licence_link("cc-by-sa-4.0", "javascript:1") == "https://spdx.org/licenses/CC-BY-SA-4.0.html"
     assert licence_link("MIT OR Apache-2.0", None) is None
     assert licence_name("CC-BY-4.0") == "Creative Commons Attribution 4.0"
+
+
+def test_one_member_is_no_several() -> None:
+    """The members outside a support, as a sentence begins with them."""
+    assert wording.other_members(1) == "The one other member"
+    assert wording.other_members(2) == "The other 2 members"
