@@ -95,7 +95,7 @@ def candidates_for(
     seconds: dict[str, float] = {}
     found: dict[str, Scored] = {}
     for name, ranker in rankers_for(queries, embeddings).items():
-        found[name], seconds[name] = _scored_once(name, ranker, queries)
+        found[name], seconds[name] = scored_once(name, ranker, queries)
         scores[name] = fused([found[name]], queries)[0]
     scores["default"], choice = fused([found[name] for name in LATENT_RANKERS], queries)
     scores["default and gradients"] = fused([found[name] for name in (*LATENT_RANKERS, GRADIENTS)], queries)[0]
@@ -109,12 +109,12 @@ def candidates_for(
     return scores | theirs, facts, seconds, failed
 
 
-def _scored_once(name: str, ranker: Ranker, queries: Queries) -> tuple[Scored, float]:
+def scored_once(name: str, ranker: Ranker, queries: Queries) -> tuple[Scored, float]:
     """A ranker's scores and its processor seconds: from the cache, or measured now."""
     path = queries.bench.folder / f"scores-{name}.safetensors"
     if not path.exists():
         began = time.process_time()
-        scores = scored(ranker, queries, queries.bench.folder).scores
+        scores = np.ascontiguousarray(scored(ranker, queries, queries.bench.folder).scores)
         used = np.array([time.process_time() - began])
         write_atomically(path, lambda part: save_file({"scores": scores, "seconds": used}, part))
         print(f"{path.name}: {used[0]:.0f} s of processor", flush=True)

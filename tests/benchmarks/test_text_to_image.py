@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attribution.ranking.rankers.captions import Captions
 from attribution.ranking.rankers.feature_kernel import Embedding
+from benchmarks.lds.rankers import scored
 from benchmarks.record import RESULTS
 from benchmarks.text_to_image import __main__ as command
 from benchmarks.text_to_image.adapters import Bench, Sizes
@@ -17,6 +19,7 @@ from benchmarks.text_to_image.counterfactuals import compared
 from benchmarks.text_to_image.exemplars import recalls
 from benchmarks.text_to_image.outputs import ARTIST, CROSSED, OWN, Queries, outputs_of
 from benchmarks.text_to_image.page import PAGE, table_of, with_tables
+from benchmarks.text_to_image.ranking import scored_once
 from benchmarks.text_to_image.works import Drawing, WorkSet, work_set
 from benchmarks.tiny_base import TinyBase, save_tiny_base
 
@@ -139,6 +142,19 @@ def test_queries_are_outputs_and_unseen_drawings_under_their_texts(bench: Bench)
     works = queries.works_to_rank(None)
     assert works.latents is not None
     np.testing.assert_allclose(works.latents.take(slice(0, 8)), bench.latents, atol=1e-6)
+
+
+def test_kept_scores_are_those_that_were_computed(bench: Bench) -> None:
+    """At every scale, for every query and work; a prompt that is a caption has its work first."""
+    queries = Queries(bench)
+    ranker = Captions(bench.kind.text_features)
+    (bench.folder / "scores-captions.safetensors").unlink(missing_ok=True)
+    wanted = scored(ranker, queries, bench.folder).scores
+    for _ in range(2):
+        found, _ = scored_once("captions", ranker, queries)
+        np.testing.assert_array_equal(found.scores, wanted)
+    first = {row: int(wanted[0, row].argmax()) for row, one in enumerate(queries.outputs) if one.work is not None}
+    assert all(bench.works.works[work].caption == queries.texts[row] for row, work in first.items())
 
 
 def test_recall_counts_the_artists_works_among_the_first() -> None:
