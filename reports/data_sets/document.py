@@ -55,12 +55,18 @@ def read_data_set(registry: Registry, name: str, scratch: Path, form: Format = "
         data_set_id, kind, created_at = row
         prepare(connection, data_set_id)
         prepare_models(connection)
+        bases = bases_trained_on(connection, name)
+        # Before the facts: a reader may break off at a value that nobody but a forger writes.
+        works = connection.execute("SELECT id FROM asset WHERE data_set_id = ?", [data_set_id]).to_arrow_table()["id"]
+        ensembles = [str(each) for (each,) in connection.execute("SELECT id FROM ensemble ORDER BY id").fetchall()]
+        named = [base.id for base in bases]
+        basis = Basis(works=works.to_numpy(), ensembles=ensembles, bases=named, events=RIGHTS_EVENTS)
+        head = checked_head(connection, registry.home, basis)
         totals = read_totals(connection)
         counts: dict[str, Any] = {table: read_counts(connection, table) for table in TABLES}
         permissions = read_permissions(connection)
         conflicts = read_conflicts(connection)
         models = read_models(connection, data_set_id)
-        bases = bases_trained_on(connection, name)
         facts = DataSetFacts(
             data_set_id=data_set_id,
             name=name,
@@ -80,11 +86,6 @@ def read_data_set(registry: Registry, name: str, scratch: Path, form: Format = "
         for table, query in _FULL.items():
             write_listing(connection.execute(query).to_arrow_reader(BLOCK), tables[table])
         # A data set's name may be anything; its id always fits a file name.
-        works = connection.execute("SELECT id FROM asset WHERE data_set_id = ?", [data_set_id]).to_arrow_table()["id"]
-        ensembles = [str(each) for (each,) in connection.execute("SELECT id FROM ensemble ORDER BY id").fetchall()]
-        named = [base.id for base in bases]
-        basis = Basis(works=works.to_numpy(), ensembles=ensembles, bases=named, events=RIGHTS_EVENTS)
-        head = checked_head(connection, registry.home, basis)
         return Reading(name, facts, head, f"data-set-{data_set_id}", tables)
 
 

@@ -107,11 +107,8 @@ def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterat
                     raise IntegrityError(
                         f"audit {audit.id} has an output with the id {subject_id(audit)!r}, expected letters and digits"
                     )
-                report = read_audit(session, home, audit, rows)
-                yield (
-                    audit,
-                    Reading(audit.id, report, checked_head(driver_of(session), home, basis_of([audit.id])), file),
-                )
+                head = checked_head(driver_of(session), home, basis_of([audit.id]))
+                yield audit, Reading(audit.id, read_audit(session, home, audit, rows), head, file)
             except LockedRegistryError:
                 raise
             except CreditlineError as error:

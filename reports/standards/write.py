@@ -167,8 +167,8 @@ def _write_form(registry: Registry, form: StandardFormat, subject: str, path: Pa
     _check_place(path)
     signing = Signing.of(registry)
     with registry.connection() as connection:
-        found = form.read(connection, subject)
         head = checked_head(connection, registry.home, form.basis(subject))
+        found = form.read(connection, subject)
         stamp = stamp_of(form.kind, subject, plain(found), now, head, signing)
     issued = write_file(path.parent, _file(path, form.document(found, stamp), stamp, signing))
     record_issue(registry, [issued], now)

@@ -119,6 +119,8 @@ def _read_rows(
     with registry.connection() as connection:
         who, names = _who(connection, rightsholder_id)
         prepare_works(connection, rightsholder_id)
+        # Before the facts: a reader may break off at a value that nobody but a forger writes.
+        head = checked_head(connection, registry.home, _basis(connection, rightsholder_id))
         prepare_findings(connection)
         write_listing(works_reader(connection), folder / WORKS)
         write_listing(findings_reader(connection), folder / FINDINGS)
@@ -146,7 +148,6 @@ def _read_rows(
             "claims_total": claims_total,
         }
         ids = connection.execute("SELECT asset_id FROM their_work ORDER BY asset_id").to_arrow_table()["asset_id"]
-        head = checked_head(connection, registry.home, _basis(connection, rightsholder_id))
         return found, head, ids.to_numpy()
 
 

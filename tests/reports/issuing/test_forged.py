@@ -64,6 +64,27 @@ FORGED = {
 }
 
 
+STRANGE = {
+    "asset": "UPDATE asset SET permission = 'x' WHERE id = 0",
+    "licence": "UPDATE licence SET training = 'x'",
+}
+"""Values that creditline never writes, at which a reader of facts may break off."""
+
+
+@pytest.mark.parametrize("kind", ["report", "statement", "data set", "prov"])
+@pytest.mark.parametrize("table", STRANGE)
+def test_a_value_that_no_reader_expects_is_told_as_forged(
+    original: Path, tmp_path: Path, table: str, kind: str
+) -> None:
+    """The check comes before the facts, so that no reader's error hides it."""
+    shutil.copytree(original, tmp_path / "home")
+    registry = Registry.open(Home(tmp_path / "home"))
+    with registry.connection() as connection:
+        connection.execute(STRANGE[table])
+    with pytest.raises(IntegrityError, match=table):
+        ISSUE[kind](registry, tmp_path)
+
+
 @pytest.mark.parametrize(("table", "kind"), [(table, kind) for table, (_, kinds) in FORGED.items() for kind in kinds])
 def test_nothing_forged_is_written(original: Path, tmp_path: Path, table: str, kind: str) -> None:
     """Status 3, the message names the table, and there is no file and no event."""
