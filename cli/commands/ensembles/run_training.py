@@ -57,7 +57,8 @@ def run_training(
 
         run = retrain_ensemble if again else train_ensemble
         for member in run(registry, ensemble_id, where, advance):
-            progress.remove_task(bars[member.index])
+            # Hidden, not removed: the last steps may be told after the member is finished.
+            progress.update(bars[member.index], visible=False)
             if not progress.console.is_terminal:
                 # A log file shows no bars, so it gets a line per member.
                 narrate(f"member {member.index} of {encoding.n} is trained and registered")
