@@ -22,6 +22,7 @@ PICTURES = 1_500
 LISTED = 150_000
 TRAINED = 40
 """Works of the smaller registries."""
+CAPTIONED = 24
 HOLDERS = 7
 PIXELS = ("--size", "16", "--widths", "8")
 HERE = ("--workers", "1")
@@ -77,7 +78,7 @@ def withdrawal(runner: Runner, state: State, folder: Path) -> Commands:
 
 def text_to_image(_runner: Runner, _state: State, folder: Path) -> Commands:
     """Adapters on a base: from captions to reports."""
-    works = write_pictures(folder, TRAINED)
+    works = write_pictures(folder, CAPTIONED)
     for copy in ("base", "moved"):
         save_tiny_base(folder / copy, TinyBase(autoencoder="tiny"))
     register = ("register", str(works), "--owners", str(folder / "owners.csv"), "--caption")
@@ -86,7 +87,8 @@ def text_to_image(_runner: Runner, _state: State, folder: Path) -> Commands:
         (*register, "a cat by {creator}"),
         ("base", "add", str(folder / "base"), "--name", "tiny", "--licence", "openrail"),
         ("base", "add", str(folder / "moved"), "--name", "tiny"),
-        ("encode", "--within", "rightsholder", "--members", "10", "--support", "8", "--weight", "4"),
+        ("encode", "--within", "rightsholder", "--members", "12", "--support", "9", "--weight", "4"),
+        ("encode", "--within", "none", "--members", "8"),
         ("train", "--base", "tiny", "--rank", "2", "--steps", "8", "--batch-size", "4", *HERE),
         ("sample", "--prompt", "a dog in the sun", "--count", "3", "--steps", "4", *HERE),
         ("audit", "--all", "--shortlist", "3", *HERE),

@@ -90,7 +90,7 @@ class Document:
             "rounds": self.rounds,
         }
         held = all(each["healthy"] for each in self.rounds)
-        claim = "the record is whole after kill -9 at any moment, and the same command then completes"
+        claim = "the commands reached leave a whole record after kill -9 at any moment, and complete when run again"
         return conclude("kills", claim, held, results, ("duckdb", "torch", "diffusers"))
 
 

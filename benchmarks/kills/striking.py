@@ -109,8 +109,8 @@ class Runner:
         pid = int(self._answer()["pid"])
         end = time.monotonic() + LONGEST
         while not self._answered():
-            seconds = max(seconds, sum(times for _, times in session(pid)))
-            if not first_write and state.written() != before:
+            seconds = max(seconds, processor_time(pid))
+            if limit is None and not first_write and state.written() != before:
                 first_write = seconds
             if (limit is not None and seconds >= limit) or time.monotonic() > end:
                 with suppress(ProcessLookupError):
@@ -142,24 +142,40 @@ class Runner:
 
 def _wait_for_others(leader: int) -> int:
     deadline = time.monotonic() + LEAVING
-    while (others := len(session(leader))) and time.monotonic() < deadline:
-        time.sleep(INTERVAL)
-    for pid, _ in session(leader):
-        os.kill(pid, signal.SIGKILL)
-    return others
+    while (others := session(leader)) and time.monotonic() < deadline:
+        time.sleep(10 * INTERVAL)
+    for pid in others:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(others)
 
 
-def session(leader: int) -> list[tuple[int, float]]:
-    """Every process of a session that still runs, with its processor seconds and those of its
-    ended children.
-    """
+def session(leader: int) -> list[int]:
+    """Every process of a session that still runs."""
     found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        # After the name: state, parent, group, session, ...; times stand at 11 to 14.
-        if int(fields[3]) == leader and fields[0] not in "ZX":
-            found.append((int(stat.parent.name), sum(map(int, fields[11:15])) / _TICKS))
+    for place in Path("/proc").glob("[0-9]*"):
+        fields = _stat(int(place.name))
+        if fields and int(fields[3]) == leader and fields[0] not in "ZX":
+            found.append(int(place.name))
     return found
+
+
+def processor_time(pid: int) -> float:
+    """Processor seconds of a process, of those below it, and of their ended children."""
+    fields = _stat(pid)
+    if not fields:
+        return 0.0
+    below = 0.0
+    for place in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            below += sum(processor_time(int(child)) for child in place.read_text(encoding="ascii").split())
+    return sum(map(int, fields[11:15])) / _TICKS + below
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of a process after its name: state, parent, group, session; times at 11 to 14."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text.rpartition(")")[2].split()

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from registry.errors import InputError
-from registry.home import Home, scratch_folder
+from registry.home import Home, lacks_space, scratch_folder
 from registry.schema.views import create_views
 from registry.storage.database import LOCK_PATIENCE, Registry, relation_names
 from registry.storage.relation_names import SCHEMA_VERSION
@@ -31,7 +31,13 @@ def create_registry(home: Home, *, now: datetime | None = None, lock_patience: f
     registry = Registry(home, lock_patience)
     if not home.has_registry():
         with registry.translated():
-            duckdb.connect(str(home.database)).close()
+            try:
+                duckdb.connect(str(home.database)).close()
+            except duckdb.IOException as error:
+                if lacks_space(error):
+                    # Half a file would be taken for a damaged registry.
+                    home.database.unlink(missing_ok=True)
+                raise
     with registry.connection() as connection:
         empty = not relation_names(connection)
     if empty:

@@ -32,7 +32,7 @@ def interrupted(command: Sequence[object], number: signal.Signals, place: Path, 
     before = set(place.glob(pattern))
     words = [sys.executable, "-c", MAIN, *map(str, command)]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, process_group=0) as run:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while set(place.glob(pattern)) <= before:
             assert run.poll() is None, run.communicate()[1]
             assert time.monotonic() < deadline

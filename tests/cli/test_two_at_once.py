@@ -33,7 +33,7 @@ def started(*arguments: object) -> subprocess.Popen[str]:
 
 def outcomes(*processes: subprocess.Popen[str]) -> list[tuple[int, str, str]]:
     """Status, stdout and stderr of each, at its end."""
-    told = [process.communicate(timeout=120) for process in processes]
+    told = [process.communicate(timeout=600) for process in processes]
     return [(process.returncode, out, err) for process, (out, err) in zip(processes, told, strict=True)]
 
 
