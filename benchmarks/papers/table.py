@@ -239,7 +239,7 @@ ROWS = (
     ),
     Row(
         "papers/e13_fewer_copies",
-        "E13 10,000 works",
+        "E13 many works",
         "WDL fig. 2b: more creative, attributions far less intuitive (16 examples)",
         _e13,
         _held,
