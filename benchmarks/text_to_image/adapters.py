@@ -58,7 +58,7 @@ class Sizes:
     ones: int = 6
     halves: int = 12
     trainings: int = 2
-    """Trainings of every half and without every rightsholder."""
+    """Trainings of every half."""
     generated: int = 16
     """Outputs under captions of works, and under captions of one house with motifs of the other."""
     given: int = 8

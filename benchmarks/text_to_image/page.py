@@ -6,6 +6,7 @@ python -m benchmarks.text_to_image.page    rewrite the tables between their mark
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def table_of(stage: str, results: Path) -> str:
         if number == 0:
             lines.append("|" + "---|" * len(row))
     verdict = "held" if held else "did not hold"
-    return "\n".join([*lines, "", f"Claim: {document['claim']}.", f"It {verdict} ({document['date']})."])
+    said = f"Claim: {document['claim']}. It {verdict} ({document['date']})."
+    return "\n".join([*lines, "", *textwrap.wrap(said, 100)])
 
 
 def power(results: Mapping[str, Any]) -> Rows:
