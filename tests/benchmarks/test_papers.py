@@ -200,10 +200,10 @@ def test_another_file_is_no_squeezenet(tmp_path: Path) -> None:
     ("name", "counts"),
     [
         ("e04_ensemble_against_members", "--units 12 --samples 8 --unseen 60"),
-        ("e06_classes_as_units", "--samples 8"),
+        pytest.param("e06_classes_as_units", "--samples 8", marks=pytest.mark.slow),
         ("e07_class_influence", "--samples 8"),
-        ("e12_near_copies", "--units 12 --samples 8 --attributed 3"),
-        ("e13_fewer_copies", "--few 6 --units 12 --samples 8 --attributed 3"),
+        pytest.param("e12_near_copies", "--units 12 --samples 8 --attributed 3", marks=pytest.mark.slow),
+        pytest.param("e13_fewer_copies", "--few 6 --units 12 --samples 8 --attributed 3", marks=pytest.mark.slow),
     ],
 )
 def test_an_experiment_runs_with_the_products_unet(
