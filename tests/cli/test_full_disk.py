@@ -94,7 +94,6 @@ def test_adapters_on_a_base(creditline: Creditline, adapters: Creditline, tmp_pa
         (*captioned.TRAIN, "--seed", 5),
         (*captioned.SAMPLE, "--prompt", "a dog", "--prompt", "a cat", "--seed", 5),
         ("audit", "--all", "--workers", 1),
-        ("report", "--all"),
     )
     check(creditline.home, tmp_path / "disk", commands, room)
 
@@ -125,8 +124,9 @@ def test_keys_facts_and_documents(encoded_for_seven: Creditline, tmp_path: Path,
         ("statement", "House 0", "--out", out),
         ("export", "works", "--out", out / "works.csv"),
         ("export", "works", "--out", out / "works.parquet"),
-        ("sign", sample, *chain, "--out", out / "signed.png"),
-        ("test-certificate", out / "test"),
+        ("sign", sample, *chain, "--out", tmp_path / "disk" / "signed.png"),
+        # With a little room it ends well, and then never writes over its key.
+        *([("test-certificate", out / "test")] if room == 0 else []),
         ("ablate", sample, "--without", "3", "--out", out / "without.png"),
     )
     check(encoded_for_seven.home, tmp_path / "disk", commands, room)

@@ -116,6 +116,7 @@ def test_the_doctor_exits_with_one_when_something_is_wrong(creditline: Creditlin
 
 
 @pytest.mark.slow
+@pytest.mark.reopens  # rows are counted through connections of another kind
 def test_kills_at_random_moments_leave_a_whole_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Intake is killed twice and then run to its end: the doctor finds nothing, no work is lost and
     none is there twice.

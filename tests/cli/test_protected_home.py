@@ -42,6 +42,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_what_only_reads_works_and_the_rest_says_why_not(tmp_path: Path) -> None:
     """Readers answer as in the original; writers are status 3, and nothing changes."""
     world = make_world(tmp_path / "world")

@@ -100,7 +100,7 @@ def test_a_registration_beside_a_withdrawal(creditline: Creditline, captioned: C
     """Neither loses a row: new works and captions are in, and the work is out."""
     creditline.take(captioned)
     more = write_pictures(tmp_path / "more", [f"{number}.png" for number in range(6)], first=500)
-    register = ("register", more, "--rightsholder", "Ada", "--caption", "a house in the sun")
+    register = ("register", more, "--rightsholder", "Ada", "--caption", "a house by {rightsholder}")
     settled(register, ("withdraw", 3, "--reason", "request", "--yes"))
     assert creditline("works", "--count", "--json").document["count"] == 12
     assert len(creditline("withdrawals", "--json").document["withdrawals"]) == 1

@@ -90,7 +90,7 @@ def test_small_p_values_are_as_rare_as_they_say() -> None:
         assert share_of(p_values <= level).more_than_p(level) > 0.001
 
 
-@pytest.mark.parametrize(("active", "effect"), [(0, 0.0), (2, 1.5), (4, 3.0)])
+@pytest.mark.parametrize(("active", "effect"), [(0, 0.0), pytest.param(2, 1.5, marks=pytest.mark.slow), (4, 3.0)])
 def test_at_most_one_in_twenty_of_the_rightsholders_that_pass_is_chance(active: int, effect: float) -> None:
     """The expected share of null rightsholders among those that pass, under nulls and mixtures."""
     shares = []

@@ -115,6 +115,7 @@ train_member(task_in(pathlib.Path(sys.argv[1]), checkpoint_seconds=0.0), report)
 """
 
 
+@pytest.mark.slow
 def test_killed_member_resumes_to_the_same_weights(tmp_path: Path) -> None:
     """Kill -9 in the middle, then the same task: bit for bit the uninterrupted weights."""
     whole = weights_of(train_member(task_in(tmp_path / "whole"), lambda _: None))

@@ -309,7 +309,7 @@ from registry.event_log.events import changing
 from registry.home import Home
 from registry.storage.database import Registry
 registry = Registry(Home(pathlib.Path(sys.argv[1]))).patient()
-for number in range(12):
+for number in range(5):
     with changing(registry, datetime.now(UTC)) as change:
         change.record("rights reviewed", f"asset {number}")
 """

@@ -334,10 +334,10 @@ from registry.home import Home
 from registry.storage.database import Registry
 from registry.withdrawals.record import withdraw
 registry = Registry(Home(pathlib.Path(sys.argv[1]))).patient()
-for number in range(12):
+for number in range(6):
     with changing(registry, datetime.now(UTC)) as change:
         change.record("rights reviewed", f"asset {number}")
-    if number == 6:
+    if number == 3:
         withdraw(registry, asset_ids=[int(sys.argv[2])], reason="meanwhile", now=datetime.now(UTC))
 """
     patient, ensemble = registry.patient(), ensemble_of(encoding)
