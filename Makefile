@@ -27,9 +27,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/.demo ## The main job on real works: adapters on a base model, prompts, audit, report.
 	@$(BIN)/creditline demo
 
-test: $(VENV)/.dev browser ## The tests that one runs often: minutes on two cores.
-	@echo "==> Running the tests, without those marked slow (make test-all runs every test)"
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
+test: $(VENV)/.dev ## The tests that one runs often: minutes on two cores.
+	@echo "==> Running the tests, without slow ones and those in a browser (make test-all runs every test)"
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow and not browser"
 
 test-all: $(VENV)/.dev browser ## Every test, and the fuzz harnesses for a bounded time.
 	@echo "==> Running every test"

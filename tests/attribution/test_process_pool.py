@@ -21,6 +21,7 @@ def killed_or_long(task: int, report: Report) -> int:
     return task
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_an_error_and_the_others_end() -> None:
     """The run does not wait for the killed worker, nor for the task of the other one."""
     started = time.monotonic()

@@ -180,6 +180,7 @@ def test_hostile_texts_reach_no_terminal(creditline: Creditline, chain: tuple[ob
     assert len(json.dumps(creditline("credentials", out, "--json").document)) < 30_000
 
 
+@pytest.mark.slow
 def test_checking_loads_no_models(
     sample: Sample, chain: tuple[object, ...], creditline: Creditline, tmp_path: Path
 ) -> None:

@@ -48,7 +48,8 @@ def faults_of(found: OnFullDisk, room: int) -> Iterator[object]:
     yield from (each for each in (found.doctor, found.again, found.doctor_again) if each.status)
 
 
-@pytest.mark.parametrize("room", [0, pytest.param(LITTLE, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("room", [0, LITTLE])
+@pytest.mark.slow
 def test_the_record(encoded_for_seven: Creditline, tmp_path: Path, room: int) -> None:
     """Registration, encoding, withdrawal and claims."""
     more = write_pictures(tmp_path / "more", [f"{number}.png" for number in range(4)], first=500)

@@ -77,6 +77,7 @@ def test_a_question_without_end_is_stopped(filled: Creditline) -> None:
     assert "took longer than 0.5 seconds" in found.err
 
 
+@pytest.mark.slow
 def test_a_question_while_another_process_writes_is_status_3(filled: Creditline) -> None:
     """Reading alone does not get past the lock."""
     program = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"

@@ -83,6 +83,7 @@ def test_an_interrupted_registration_says_how_to_go_on(
     assert creditline("register", folder, "--rightsholder", "Ada").status == 0
 
 
+@pytest.mark.slow
 def test_output_for_a_reader_that_stops_reading_is_no_error(creditline: Creditline, tmp_path: Path) -> None:
     """As with ``creditline works | head``."""
     creditline("init")

@@ -99,6 +99,7 @@ def test_exposure_and_manifest_answer_and_prove(creditline: Creditline, furnishe
 
 
 @pytest.mark.reopens  # the file is written over
+@pytest.mark.slow
 def test_the_doctor_exits_with_one_when_something_is_wrong(creditline: Creditline, furnished: Registry) -> None:
     """Healthy: 0. A damaged file: 1, with the repair. What is current: 1, until it is computed
     anew.

@@ -199,6 +199,7 @@ def test_what_cannot_be_meant_says_what_to_do(
     assert counted(creditline) == 0
 
 
+@pytest.mark.slow
 def test_two_at_once_name_the_process(creditline: Creditline, tmp_path: Path) -> None:
     """A list is not registered while somebody else holds the registry; the message says who."""
     creditline("init")

@@ -48,6 +48,7 @@ def states(creditline: Creditline) -> dict[str, list[int]]:
     return found
 
 
+@pytest.mark.slow
 def test_from_withdrawal_to_certificate(trained: Creditline, tmp_path: Path) -> None:
     """The members left serve on, retraining brings all back, and a certificate shows it."""
     before = trained(*SAMPLE, "--json").document

@@ -228,6 +228,7 @@ def test_a_damaged_registry_is_status_3(creditline: Creditline) -> None:
     assert "is not a registry" in found.err
 
 
+@pytest.mark.slow
 def test_a_locked_registry_is_status_3_and_names_the_process(creditline: Creditline) -> None:
     """After a short wait."""
     creditline("init")

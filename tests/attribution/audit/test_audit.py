@@ -184,6 +184,7 @@ def test_image_from_outside(world: World) -> None:
     assert again.id == audit.id
 
 
+@pytest.mark.slow
 def test_many_images_are_held_part_by_part(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one image is audited, only the images and findings of its part are in memory."""
     monkeypatch.setattr("attribution.audit.auditor.EXAMINED_AT_ONCE", 2)

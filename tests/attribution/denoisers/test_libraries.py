@@ -48,6 +48,7 @@ def test_the_libraries_of_the_extra() -> None:
     assert libraries.peft().LoraConfig.__name__ == "LoraConfig"
 
 
+@pytest.mark.slow
 def test_no_other_module_imports_them() -> None:
     """Other modules name these libraries for types alone."""
     found = []

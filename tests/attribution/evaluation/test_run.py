@@ -30,6 +30,7 @@ def auditor(world: World) -> Auditor:
     return Auditor.prepare(world.registry, world.ensemble, AuditSettings(shortlist=4), CPU)
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_measured_and_kept(world: World, auditor: Auditor) -> None:
     """Sections are those of their functions; the log has the newest; the registry is intact."""
     told: set[str] = set()

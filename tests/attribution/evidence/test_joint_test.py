@@ -71,6 +71,7 @@ def simulated(
 
 
 @pytest.mark.parametrize("works", [1, 3])
+@pytest.mark.slow
 def test_p_values_are_uniform_under_the_null(works: int) -> None:
     """Over redrawn codes, with one work and several, though all images share one draw of codes."""
     found = [each for seed in range(300) for each in simulated(seed, 8, works, 5) if each.name == "owner 3"]
@@ -83,6 +84,7 @@ def test_p_values_are_uniform_under_the_null(works: int) -> None:
         assert found[0].smallest_p == 1 / (1 + MORE_DRAWS)
 
 
+@pytest.mark.slow
 def test_small_p_values_are_as_rare_as_they_say() -> None:
     """The second measurement of a small p leaves the test exact: at 1 %, 5 % and in between."""
     p_values = np.array([each.p_value for seed in range(300) for each in simulated(seed, 8, 3, 3)])
@@ -90,7 +92,8 @@ def test_small_p_values_are_as_rare_as_they_say() -> None:
         assert share_of(p_values <= level).more_than_p(level) > 0.001
 
 
-@pytest.mark.parametrize(("active", "effect"), [(0, 0.0), pytest.param(2, 1.5, marks=pytest.mark.slow), (4, 3.0)])
+@pytest.mark.parametrize(("active", "effect"), [(0, 0.0), (2, 1.5), (4, 3.0)])
+@pytest.mark.slow
 def test_at_most_one_in_twenty_of_the_rightsholders_that_pass_is_chance(active: int, effect: float) -> None:
     """The expected share of null rightsholders among those that pass, under nulls and mixtures."""
     shares = []

@@ -81,6 +81,7 @@ def test_mobilenet_sees_what_pixels_do_not() -> None:
 
 
 @needs_open_clip
+@pytest.mark.slow
 def test_open_clip_loads_a_named_file_and_nothing_else(tmp_path: Path) -> None:
     """The image tower of the file; other files and unknown models are refused."""
     import importlib

@@ -31,6 +31,7 @@ def shown_to(world: World, *, measure: bool = True) -> GradedImages:
     return given_images(world.registry, ensemble, auditor.context.encoded, stored, CPU, measure=measure)
 
 
+@pytest.mark.slow
 def test_a_work_is_graded_by_the_members_that_did_not_see_it(world: World) -> None:
     """Three of six; nothing is measured unless asked for, and nothing twice."""
     folder = world.registry.home.root / "contrasts"
@@ -86,6 +87,7 @@ def test_no_work_that_enough_members_did_not_see_is_no_image(world: World) -> No
     assert "fewer than 3 works" in grades.choices.given.not_graded
 
 
+@pytest.mark.slow
 def test_given_images_have_grades_and_a_choice_of_their_own(world: World) -> None:
     """Works are no part of the choice for samples; without works the simplest ranker is used for
     given images, and the reason says so.

@@ -97,6 +97,7 @@ def outputs(network: nn.Module, works: Works, count: int, square: bool = False) 
         yield (eps if square else eps - views.noise).square().mean(dim=(1, 2, 3)) * views.weight
 
 
+@pytest.mark.slow
 def test_a_copy_is_ranked_first(installed: str, needs: RankerInputs, works: Works) -> None:
     """Whatever the library gives other works, an image's own gradient is the most like it."""
     scores = scores_of(make_ranker(installed, needs), works, slice(2, 5))
@@ -117,6 +118,7 @@ def test_scores_do_not_depend_on_the_other_images_or_blocks(installed: str, need
         np.testing.assert_allclose(some[scale], alone[[7, 1]], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_copy_is_ranked_first_by_the_weights_of_an_adapter(
     installed: str, on_adapters: tuple[RankerInputs, Works, Images]
 ) -> None:

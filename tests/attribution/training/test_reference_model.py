@@ -179,6 +179,7 @@ def test_a_kill_before_the_event_costs_no_training(world: World, built: World, m
     assert examine(world.registry).findings == []
 
 
+@pytest.mark.slow
 def test_a_withdrawal_puts_it_out_of_use_until_it_is_trained_without_the_work(referenced: World, built: World) -> None:
     """Refused at once, found by the doctor; once retrained without the work, old weights go."""
     registry, ensemble_id = referenced.registry, referenced.ensemble.id

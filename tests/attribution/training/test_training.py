@@ -132,6 +132,7 @@ def test_killed_member_resumes_to_the_same_weights(tmp_path: Path) -> None:
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_a_work_that_was_withdrawn_meanwhile(tmp_path: Path) -> None:
     """Checkpoints and finished folders of a training that saw the work are not used."""
 

@@ -241,6 +241,7 @@ def test_rows_that_contradict_each_other_are_refused(registry: Registry, tiny: P
     assert "base_component" in found["log"].what
 
 
+@pytest.mark.slow
 def test_a_document_rests_on_the_base_of_its_ensemble(registry: Registry, tiny: Path, folder: Path) -> None:
     """An ensemble leads to the base that its recipe names, its terms, and its training data."""
     write_pictures(folder, ["a.png"])

@@ -184,6 +184,7 @@ def test_an_edited_work_is_named(tmp_path: Path, registry: Registry, folder: Pat
     assert told(examine(registry, quick=True)) == ""
 
 
+@pytest.mark.slow
 def test_moved_and_missing_works_are_no_damage(registry: Registry, folder: Path) -> None:
     """What a later registration found elsewhere, or not at all, follows from events; an edit of it
     does not.
@@ -199,6 +200,7 @@ def test_moved_and_missing_works_are_no_damage(registry: Registry, folder: Path)
     assert "is missing by the log, but not marked" in damage(registry, "UPDATE asset SET missing_since = NULL")
 
 
+@pytest.mark.slow
 def test_members_out_of_service_are_a_note_until_they_are_retrained(registry: Registry) -> None:
     """Nothing is wrong: they generate nothing. After retraining there is nothing to do."""
     with registry.session() as session:
@@ -239,6 +241,7 @@ def referenced(registry: Registry, **changes: object) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_reference_model_is_looked_at(registry: Registry) -> None:
     """One that is what the log names has no finding; after a withdrawal, quick or not, there is one
     with both repairs.

@@ -300,6 +300,7 @@ def test_a_change_that_commits_meanwhile_is_no_fault(registry: Registry) -> None
 
 
 @pytest.mark.reopens  # the other process opens the registry
+@pytest.mark.slow
 def test_verifying_beside_a_command_finds_no_fault(registry: Registry) -> None:
     """Another process records one change after the other."""
     program = """

@@ -72,6 +72,7 @@ CELL = st.text(st.sampled_from(" \u00a0\u3000\u200b\ufeff\t\n?AaÉe\u0301é1"), 
 
 @given(st.lists(st.tuples(CELL, CELL, CELL), min_size=1, max_size=40), st.integers(0, 4), st.booleans())
 @settings(max_examples=60, deadline=None)
+@pytest.mark.slow
 def test_texts_are_brought_into_order(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str | None, ...]], cut: int, default: bool
 ) -> None:
@@ -501,6 +502,7 @@ def _many(tmp_path: Path, rows: int) -> Path:
     return write_parquet(tmp_path / "works.parquet", columns)
 
 
+@pytest.mark.slow
 def test_killed_at_any_time_it_goes_on(registry: Registry, tmp_path: Path) -> None:
     """Committed batches stay, the next run completes them, and no work is there twice."""
     path = _many(tmp_path, 80_000)
@@ -522,6 +524,7 @@ def test_killed_at_any_time_it_goes_on(registry: Registry, tmp_path: Path) -> No
     assert query(registry, "SELECT count(*) FROM asset_rights") == [(80_000,)]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_registry_whole(registry: Registry, tmp_path: Path) -> None:
     """What was committed stays, and with room again the list completes."""
     path = _many(tmp_path, 80_000)
@@ -558,6 +561,7 @@ CELL = st.sampled_from(
         st.tuples(CELL, CELL, st.sampled_from([None, SHA[0], SHA[0].upper(), "ab", "g" * 64, ":" * 64])), min_size=1
     )
 )
+@pytest.mark.slow
 def test_whatever_is_refused_was_suspected(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[Any, ...]]
 ) -> None:

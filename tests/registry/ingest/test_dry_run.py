@@ -70,6 +70,7 @@ def compared(tried: DryRun, done: RegistrationReport) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_folder_over_its_life(registry: Registry, tmp_path: Path) -> None:
     """New, moved, missing, duplicate and refused files; in an empty registry, and in one that has a
     list that names one of the files.
@@ -102,6 +103,7 @@ def test_a_folder_over_its_life(registry: Registry, tmp_path: Path) -> None:
     compared(tried, run(registry))
 
 
+@pytest.mark.slow
 def test_a_shard(registry: Registry, tmp_path: Path) -> None:
     """Side files are no works, and what the shard says of an image is shown with it."""
     shard = write_tar(tmp_path / "00000.tar", [*sample(1, license="CC0-1.0"), *sample(2), ("000000009.json", b"{}")])
@@ -120,6 +122,7 @@ def test_a_shard(registry: Registry, tmp_path: Path) -> None:
     assert (again.report.registered, again.known, again.report.missing, again.first) == (0, 2, 0, ())
 
 
+@pytest.mark.slow
 def test_a_list(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first rows in full, refusals by reason, conflicts with the registry; over all batches."""
     monkeypatch.setattr(batches, "ROWS", 4)

@@ -102,6 +102,7 @@ def die_of_credentials(root: Path, task: Task, decode: bool) -> Result:
 
 
 @pytest.mark.parametrize("seconds_alone", [0.0, 5.0])
+@pytest.mark.slow
 def test_content_credentials_that_end_a_process_are_left_unread(folder: Path, seconds_alone: float) -> None:
     """The work goes in with the problem noted; and they are never read in this process itself."""
     from tests.registry.metadata.signing import signed  # skips the test where the extra is not installed
@@ -182,6 +183,7 @@ def photograph(seed: int) -> Image.Image:
     return Image.fromarray(noise).resize((160, 160), Image.Resampling.BICUBIC)
 
 
+@pytest.mark.slow
 def test_look_alikes_of_different_rightsholders_are_found(registry: Registry, folder: Path) -> None:
     """At intake, and also between an earlier run and a later one; what was searched is not searched
     again.
@@ -210,6 +212,7 @@ def test_look_alikes_of_different_rightsholders_are_found(registry: Registry, fo
     assert not examine(registry, quick=True).findings
 
 
+@pytest.mark.slow
 def test_a_search_over_its_time_goes_on_at_the_next_run(
     registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -348,6 +348,7 @@ def inspect_or_die(root: Path, task: Task, decode: bool) -> Result:
     return inspect_file(root, task, decode)
 
 
+@pytest.mark.slow
 def test_a_file_that_kills_its_reader_is_refused_and_the_others_go_in(folder: Path) -> None:
     """In order, none twice, none lost."""
     names = [f"{number:03d}.png" for number in range(200)] + ["deadly.png"]
@@ -422,6 +423,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_killed_registration_goes_on_where_it_stopped(registry: Registry, folder: Path) -> None:
     """Killed in the middle: what was stored is whole, the next run adds the rest and nothing
     twice.

@@ -108,6 +108,7 @@ def seen_by_hand(world: World, ensemble: str, index: int, through: int | None) -
 
 @given(worlds())
 @settings(max_examples=60, deadline=None)
+@pytest.mark.slow
 def test_view_and_function_count_as_one_counts_by_hand(world: World) -> None:
     """Over random codes, withdrawals and generations, for every member."""
     with database_of(world) as connection:

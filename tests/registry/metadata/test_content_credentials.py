@@ -148,6 +148,7 @@ def test_a_damaged_manifest_is_a_problem() -> None:
     assert metadata.problems[0].startswith("the C2PA manifest cannot be read: ")
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched() -> None:
     """A file that names a manifest elsewhere gets no call: its address is kept as a field, and that
     is all.

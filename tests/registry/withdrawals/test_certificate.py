@@ -324,6 +324,7 @@ def test_a_withdrawal_while_the_proofs_are_made_is_not_certified_over(
 
 
 @pytest.mark.reopens  # the other process opens the registry
+@pytest.mark.slow
 def test_a_certificate_names_the_log_of_the_state_that_it_states(registry: Registry, encoding: Encoding) -> None:
     """Another process records changes all the time, and takes a member out of service."""
     program = """

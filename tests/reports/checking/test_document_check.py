@@ -168,6 +168,7 @@ def test_a_parquet_file_with_other_rows_is_altered(place: Path) -> None:
     assert check(place, path.name).state == "altered"
 
 
+@pytest.mark.slow
 def test_a_stamp_beside_a_document_that_is_not_its_own(place: Path) -> None:
     """The document is unaltered, as the log says; that the stamp says something else is said, and
     it is not relied on.
@@ -224,6 +225,7 @@ def test_what_carries_no_stamp_is_unknown(given_out: Path, tmp_path: Path, data:
     assert (found.state, found.stamp, found.events_since, found.whole) == ("unknown", None, None, False)
 
 
+@pytest.mark.slow
 def test_killed_before_the_event(place: Path) -> None:
     """Files that were written, but that the log never came to name, are not taken for issued;
     made again, they are.
@@ -290,6 +292,7 @@ def test_a_change_that_no_event_tells_is_not_laid_to_the_registry(place: Path) -
     assert found.reason.startswith("no event tells why: files that it was read from have changed")
 
 
+@pytest.mark.slow
 def test_a_newer_document_takes_its_place(place: Path) -> None:
     """Once one of the same kind and subject says something else; the same issued again takes no
     place.

@@ -77,6 +77,7 @@ def test_output_reports(site: Path) -> None:
         check_file(path)
 
 
+@pytest.mark.slow
 def test_statements_and_data_set_reports(tmp_path: Path) -> None:
     """Of a registry with found works, shares, and an output that nobody audited."""
     world = make_filled_statement_world(tmp_path)

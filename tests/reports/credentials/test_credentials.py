@@ -388,6 +388,7 @@ def test_what_strangers_sign_is_not_believed(fresh: World) -> None:
         assert (problem in checked.assertion_problem) if problem and checked.assertion_problem else problem is None
 
 
+@pytest.mark.slow
 def test_an_expired_certificate_without_time_stamp_is_not_trusted(fresh: World, tmp_path: Path) -> None:
     """Nothing was altered, but nobody knows whether it was signed in time."""
     from reports.credentials.trial_certificates import make_practice_certificates

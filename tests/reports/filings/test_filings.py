@@ -702,6 +702,7 @@ def test_facts_of_what_was_never_filed_are_not_there(registry: Registry, tmp_pat
             form.facts(registry, subject)
 
 
+@pytest.mark.slow
 def test_a_version_is_compared_under_its_own_answers(registry: Registry, tmp_path: Path) -> None:
     """A later version with other answers does not change what the registry says of an earlier one;
     a withdrawal changes both.

@@ -153,6 +153,7 @@ def test_candidates_say_what_the_audits_own_file_says(original: Path, tmp_path: 
     assert list(out.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_untouched_registry_issues_all(original: Path, tmp_path: Path) -> None:
     """Every kind of document that the others refuse."""
     shutil.copytree(original, tmp_path / "home")

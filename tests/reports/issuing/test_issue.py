@@ -101,6 +101,7 @@ def test_a_folder_that_may_not_be_written(audited: World, tmp_path: Path) -> Non
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_page_that_does_not_fit(audited: World, tmp_path: Path) -> None:
     """The system stops the writing in the middle of a file, as it does on a full disk; what was
     there before stays.
@@ -113,6 +114,7 @@ def test_a_page_that_does_not_fit(audited: World, tmp_path: Path) -> None:
     assert (out / f"{REPORT}.html").read_text() == "the report of last year"
 
 
+@pytest.mark.slow
 def test_afterwards_all_is_well(audited: World, tmp_path: Path) -> None:
     """With room again the same command does it, and the log is whole."""
     assert report(audited, tmp_path / "out", limit=LIMIT).status == 2

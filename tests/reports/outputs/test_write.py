@@ -32,6 +32,7 @@ def run(world: World, *arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_rendering_is_a_function_of_registry_and_clock(world: World, site: Path, tmp_path: Path) -> None:
     """Rendered twice at the same time: the same bytes. At another time: only that time differs."""
     world.render(tmp_path / "again")

@@ -96,6 +96,7 @@ def test_the_public_half_is_published_with_the_end_of_the_log(world: World) -> N
     assert [each.id for each in keys_of(world.registry)] == [key.id]
 
 
+@pytest.mark.slow
 def test_keys_may_change_and_may_be_lost(world: World, tmp_path: Path) -> None:
     """A former key's signatures hold; without the newest key's private half nothing is signed."""
     unsigned = issue(world, tmp_path / "before")

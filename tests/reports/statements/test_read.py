@@ -101,6 +101,7 @@ def test_counts_are_those_of_going_through_everything(
     assert ("tested separately" in told) == (len(names) > 1)
 
 
+@pytest.mark.slow
 def test_the_test_over_all_images_leads(world: StatementWorld, tmp_path: Path) -> None:
     """It passes, does not pass, or was not made: told first, with what it rests on."""
     assert read(world, ADA, tmp_path).over_all_images == []
@@ -167,6 +168,7 @@ def test_shares_of_an_output_are_of_all_that_passed(filled: StatementWorld, tmp_
         assert output.share.value == pytest.approx(mine / sum(passed))
 
 
+@pytest.mark.slow
 def test_work_of_a_group_is_not_called_found(world: StatementWorld, tmp_path: Path) -> None:
     """Where groups were tested, what is known of a work is that its group passed: that is told
     apart, and in words.
@@ -210,6 +212,7 @@ def test_members_are_those_of_the_codes(filled: StatementWorld, tmp_path: Path) 
     assert facts.gaps == []
 
 
+@pytest.mark.slow
 def test_withdrawal_shows_what_followed(world: StatementWorld, tmp_path: Path) -> None:
     """A withdrawn work stays where it was found, with that state; members are out of service, and
     back once trained anew.

@@ -95,6 +95,7 @@ def check(world: StatementWorld, folder: Path) -> dict[str, dict[str, Any]]:
     return rows
 
 
+@pytest.mark.slow
 def test_as_registered(world: StatementWorld, tmp_path: Path) -> None:
     """Three records, each with its own figures, and somebody without works, all of whose figures
     are nought.

@@ -181,6 +181,7 @@ def test_audits_agree_with_their_candidates(small: World, tmp_path: Path) -> Non
         assert (row["seed"] is None) == (row["output_kind"] == "image")
 
 
+@pytest.mark.slow
 def test_no_number_is_null(small: World, tmp_path: Path) -> None:
     """NaN and infinite figures, records that are no objects and texts in place of numbers are null
     or empty, not a crash.
@@ -241,6 +242,7 @@ def test_text_that_no_encoding_holds() -> None:
     assert batch_of(CANDIDATES, [{**row, "unit_label": "a\ud800b"}]).column("unit_label").to_pylist() == ["a?b"]
 
 
+@pytest.mark.slow
 def test_an_empty_registry(tmp_path: Path) -> None:
     """Tables without rows are tables."""
     registry = create_registry(Home(tmp_path / "home"))

@@ -78,6 +78,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> AdapterWorld:
     return AdapterWorld(registry, root / "works", settings.network, reference, encoded, samples)
 
 
+@pytest.mark.slow
 def test_an_audit_shows_the_base_alone(world: AdapterWorld) -> None:
     """All three layers in latents, under guidance; an outside image is encoded first."""
     auditor = Auditor.prepare(world.registry, world.reference, AuditSettings(shortlist=2), CPU)

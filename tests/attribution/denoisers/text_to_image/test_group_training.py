@@ -161,6 +161,7 @@ def test_members_at_different_steps_meet(bases: Path, tmp_path: Path) -> None:
     assert_alike(list(resumed.values()), one_by_one(settings, works), settings)
 
 
+@pytest.mark.slow
 def test_half_precision_of_the_base_leaves_adapters_whole(bases: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU: the UNet in bfloat16; A, B, moments and losses stay in float32."""
     whole = tiny_kind(bases / "half-whole", target="attention+conv")
