@@ -29,8 +29,9 @@ class LateProgress(Progress):
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("elapsed,"),
             TimeRemainingColumn(),
+            TextColumn("left"),
         )
         super().__init__(*columns, console=console)
         self._appearing = threading.Lock()

@@ -76,7 +76,8 @@ def unit_works(
         }
         raise NotFoundError(reasons[unit_kind])
     if within is not None and works["group_label"].null_count == works.num_rows:
-        known = ", ".join(["rightsholder", *attribute_names(connection)])
+        # An owner table's own column of this name is an attribute, too.
+        known = ", ".join(dict.fromkeys(["rightsholder", *attribute_names(connection)]))
         raise NotFoundError(f"no registered work has a {within!r} for its codes to nest within; there are {known}")
     return works
 

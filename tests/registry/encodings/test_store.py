@@ -329,8 +329,11 @@ def test_a_work_of_several_rightsholders_is_in_the_group_of_the_first(
 
 
 def test_codes_nest_only_within_a_group_that_works_have(filled: Registry) -> None:
-    """A name of no column is refused, with those that there are; nothing is recorded."""
-    with pytest.raises(NotFoundError, match="no registered work has a 'stile'"):
+    """A name of no column is refused, with those that there are, each once; nothing is recorded."""
+    with pytest.raises(NotFoundError, match="no registered work has a 'stile'") as refused:
         create_encoding(filled, "asset", None, 8, 2, 0, NOW, within="stile", support=6)
+    known = str(refused.value).split("; there are ")[1].split(", ")
+    assert known.count("rightsholder") == 1
+    assert len(set(known)) == len(known)
     with filled.connection() as connection:
         assert connection.execute("SELECT count(*) FROM encoding").fetchall() == [(0,)]
