@@ -107,12 +107,8 @@ def compared(values: dict[str, Float64[np.ndarray, "output value"]]) -> dict[str
 
 
 def _stated(values: Float64[np.ndarray, " output"]) -> dict[str, Any]:
-    """Mean, interval over outputs, and every value."""
-    return {
-        "mean": round(float(values.mean()), 4),
-        "interval": interval(values),
-        "values": [round(float(value), 4) for value in values],
-    }
+    """Mean and interval over outputs."""
+    return {"mean": round(float(values.mean()), 4), "interval": interval(values)}
 
 
 def held(facts: Mapping[str, Any]) -> bool:

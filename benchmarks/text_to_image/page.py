@@ -54,36 +54,31 @@ def power(results: Mapping[str, Any]) -> Rows:
             yield name, f"latents, with guidance; prompts: {kind}", *_power(found)
         for space, by_guidance in facts["captioned_work"].items():
             for guidance, found in by_guidance.items():
-                shares = (_share(found[level]) for level in ("p_at_most_0.05", "p_at_most_0.01"))
-                total = str(found["p_at_most_0.05"]["total"])
-                yield name, f"{space}, {guidance}; the work with the prompt's caption", total, *shares, "", ""
+                yield name, f"{space}, {guidance}; the work with the prompt's caption", *_levels(found), "", ""
         for place, found in facts["by_place"].items():
-            shares = (_share(found[level]) for level in ("p_at_most_0.05", "p_at_most_0.01"))
-            total = str(found["p_at_most_0.05"]["total"])
-            yield name, f"latents, with guidance; work at place {place} by distance", total, *shares, "", ""
+            yield name, f"latents, with guidance; work at place {place} by distance", *_levels(found), "", ""
         for kind, found in facts["given_works"].items():
             shown = "works" if kind == "works" else "unseen drawings"
             yield name, f"latents; {shown} as images from outside, without a text", *_power(found)
         anew = facts["codes_dealt_anew"]
-        yield (
-            name,
-            f"latents, with guidance; codes dealt anew (uniform: p = {anew['kolmogorov_smirnov_p']:.2f})",
-            str(anew["redraws"]),
-            _share(anew["p_at_most_0.05"]),
-            _share(anew["p_at_most_0.01"]),
-            "",
-            "",
-        )
+        uniform = f"uniform: p = {anew['kolmogorov_smirnov_p']:.2f}"
+        yield name, f"latents, with guidance; codes dealt anew ({uniform})", *_levels(anew), "", ""
+
+
+def _levels(found: Mapping[str, Any]) -> Iterator[str]:
+    """Number of p-values, and the shares at or under both levels."""
+    yield str(found["p_at_most_0.05"]["total"])
+    yield _share(found["p_at_most_0.05"])
+    yield _share(found["p_at_most_0.01"])
 
 
 def _power(found: Mapping[str, Any]) -> Iterator[str]:
-    nearest, null = found["nearest_work"], found["null_works"]
-    yield str(nearest["p_at_most_0.05"]["total"])
-    yield _share(nearest["p_at_most_0.05"])
-    yield _share(nearest["p_at_most_0.01"])
+    """The same of nearest works; and the shares of null works."""
+    yield from _levels(found["nearest_work"])
     for level in ("p_at_most_0.05", "p_at_most_0.01"):
-        low, high = null["over_outputs"][level]
-        yield f"{100 * null[level]['share']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+        null = found["null_works"][level]
+        low, high = null["over_outputs"]
+        yield f"{100 * null['share']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def ranking(results: Mapping[str, Any]) -> Rows:
@@ -107,11 +102,11 @@ def rightsholders(results: Mapping[str, Any]) -> Rows:
     yield "set", "ranker", "Spearman", "MRR", "NDCG@3"
     measures = ("spearman", "reciprocal_rank", "ndcg_at_3")
     for name, facts in results.items():
-        rows = dict(sorted(facts["grades"].items(), key=lambda item: -item[1]["generated"]["ndcg_at_3"]["mean"]))
-        if "one_by_another" in facts["ceiling"]:
-            rows = {"one training by another": facts["ceiling"]["one_by_another"], **rows}
+        rows = dict(sorted(facts["grades"].items(), key=lambda item: -item[1]["ndcg_at_3"]["mean"]))
+        if "not_measured" not in facts["one_training_by_another"]:
+            rows = {"one training by another": facts["one_training_by_another"], **rows}
         for ranker, found in rows.items():
-            shown = [found["generated"][measure] for measure in measures]
+            shown = [found[measure] for measure in measures]
             yield name, ranker, *(f"{one['mean']:.1f} {_bounds(one['over_queries'])}" for one in shown)
 
 
@@ -164,7 +159,7 @@ def serving(results: Mapping[str, Any]) -> Rows:
                 f"{found['processor_seconds_an_output']:.1f}",
             )
         for way in ("mean", "merged"):
-            found = facts["merged_tested"][way]["nearest_work"]
+            found = facts["merged_tested"][way]
             said = f"{_share(found['p_at_most_0.05'])} (p <= 0.05), {_share(found['p_at_most_0.01'])} (p <= 0.01)"
             yield name, f"{way}: nearest works that pass the test", said, *[""] * (2 * len(views) + 2)
 

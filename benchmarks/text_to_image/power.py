@@ -22,7 +22,7 @@ from scipy import stats
 
 from attribution.denoisers.interface import Prompt
 from attribution.evidence.adjustment import MOST, Neighbours, member_alignment
-from attribution.evidence.randomisation import Evidence, assess_alignment, mean_predictions
+from attribution.evidence.randomisation import assess_alignment, mean_predictions
 from attribution.images import from_pixels
 from attribution.metrics.statistics import share_of
 from attribution.ranking.rankers.feature_kernel import Embedding
@@ -35,7 +35,9 @@ from registry.encodings.words import bits
 DECOYS = 5_000
 PLACES = (1, 2, 3, 5, 10, 20, 40)
 SHORTLIST = 5
-RATE = 0.05
+"""Nearest works that draw their decoys together; the first of them counts."""
+LEVELS = (0.05, 0.01)
+"""Of p-values; works in no training may pass a level as often as it says."""
 LATENTS, PIXELS = "latents", "decoded pixels"
 
 Predict = Callable[[MemberPredictions], Float64[np.ndarray, "member value"]]
@@ -50,15 +52,15 @@ class Tests:
     works: Float[np.ndarray, "work value"]
     unseen: Float[np.ndarray, "drawing value"]
 
-    def evidence(
+    def p_values_under(
         self,
         predictions: MemberPredictions,
         order: np.ndarray,
         units: np.ndarray,
         codes: np.ndarray,
         decoys: np.ndarray,
-    ) -> Evidence:
-        """The test of some units, by number: first the works, then the null works.
+    ) -> np.ndarray:
+        """P-values of some units, by number (first the works, then the null works), under codes.
 
         ``order``: the works, best first; the effects of the first are subtracted.
         """
@@ -69,13 +71,13 @@ class Tests:
         left_out = [units[place : place + 1] for place in range(len(units))]
         membership = bits(codes[units], n)
         aligned = member_alignment(self.predict(predictions), pictures, membership, near, left_out)
-        return assess_alignment(aligned, membership, bits(decoys, n))
+        return assess_alignment(aligned, membership, bits(decoys, n)).p_value
 
     def p_values(self, predictions: MemberPredictions, order: np.ndarray, units: np.ndarray) -> np.ndarray:
         """P-values of some units under the codes that the members were trained by."""
         assignment = self.bench.assignment
         decoys = assignment.decoys(units, DECOYS, 0).words
-        return self.evidence(predictions, order, units, assignment.codes, decoys).p_value
+        return self.p_values_under(predictions, order, units, assignment.codes, decoys)
 
 
 def in_latents(bench: Bench) -> Tests:
@@ -162,43 +164,37 @@ def _of_kind(
 
 
 def power_of(tests: Tests, predictions: list[MemberPredictions], orders: np.ndarray) -> dict[str, Any]:
-    """P-values of the nearest work, of null works, and of the nearest null work of every output."""
+    """P-values of the nearest work and of null works of every output."""
     works, unseen = len(tests.works), len(tests.unseen)
     null_works = works + np.arange(unseen)
-    nearest, null, audited = [], [], []
+    nearest, null = [], []
     for one, order in zip(predictions, orders, strict=True):
         units = np.concatenate([order[:SHORTLIST], null_works])
-        decoys = tests.bench.assignment.decoys(units, DECOYS, 0).words
-        found = tests.evidence(one, order, units, tests.bench.assignment.codes, decoys).p_value
+        found = tests.p_values(one, order, units)
         nearest.append(found[0])
         null.append(found[SHORTLIST:])
-        audited.append(bool((stats.false_discovery_control(found[:SHORTLIST]) <= RATE).any()))
-    return {
-        "nearest_work": levels(np.array(nearest)),
-        "null_works": levels(np.array(null)) | {"over_outputs": over_rows(np.array(null))},
-        "audits_with_a_finding": share_of(np.array(audited)).to_json(),
-    }
+    return {"nearest_work": levels(np.array(nearest)), "null_works": levels_over_outputs(np.array(null))}
 
 
 def levels(p_values: np.ndarray) -> dict[str, Any]:
-    """Shares of p-values at or under both levels, with exact intervals, and the median."""
-    return {
-        "p_at_most_0.05": share_of(p_values <= 0.05).to_json(),
-        "p_at_most_0.01": share_of(p_values <= 0.01).to_json(),
-        "median_p": round(float(np.median(p_values)), 4),
-    }
+    """Shares of p-values at or under both levels, with exact intervals."""
+    return {f"p_at_most_{level}": share_of(p_values <= level).to_json() for level in LEVELS}
 
 
-def over_rows(p_values: Float64[np.ndarray, "output unit"]) -> dict[str, Any]:
-    """Bootstrap intervals over outputs, as p-values of one output are not independent."""
+def levels_over_outputs(p_values: Float64[np.ndarray, "output unit"]) -> dict[str, Any]:
+    """The same shares, with bootstrap intervals over outputs: p-values of one output are not
+    independent.
+    """
     drawn = np.random.default_rng(0).integers(0, len(p_values), (1000, len(p_values)))
-    return {
-        f"p_at_most_{level}": [
-            round(float(bound), 4)
-            for bound in np.quantile((p_values <= level).mean(axis=1)[drawn].mean(axis=1), [0.025, 0.975])
-        ]
-        for level in (0.05, 0.01)
-    }
+    facts = {}
+    for level in LEVELS:
+        passed = p_values <= level
+        bounds = np.quantile(passed.mean(axis=1)[drawn].mean(axis=1), [0.025, 0.975])
+        facts[f"p_at_most_{level}"] = {
+            "share": float(passed.mean()),
+            "over_outputs": [round(float(bound), 4) for bound in bounds],
+        }
+    return facts
 
 
 def by_place(tests: Tests, predictions: list[MemberPredictions], orders: np.ndarray) -> dict[str, Any]:
@@ -224,22 +220,18 @@ def captioned(
 def dealt_anew(tests: Tests, predictions: list[MemberPredictions], orders: np.ndarray) -> dict[str, Any]:
     """The nearest works' tests with codes that are all wrong."""
     assignment, redraws = tests.bench.assignment, tests.bench.sizes.redraws
-    p_values, discoveries = [], []
+    p_values = []
     for redraw in range(redraws):
         dealt = assignment.dealt_anew(10_000 + redraw)
         row = redraw % len(predictions)
         units = orders[row][:SHORTLIST]
-        found = tests.evidence(
-            predictions[row], orders[row], units, dealt.codes, dealt.decoys(units, DECOYS, redraw).words
-        )
-        p_values.append(float(found.p_value[0]))
-        discoveries.append(bool((found.q_value <= RATE).any()))
+        decoys = dealt.decoys(units, DECOYS, redraw).words
+        p_values.append(tests.p_values_under(predictions[row], orders[row], units, dealt.codes, decoys)[0])
     uniform = stats.kstest(p_values, "uniform")
     return {
         "redraws": redraws,
         **levels(np.array(p_values)),
         "kolmogorov_smirnov_p": round(float(uniform.pvalue), 4),
-        "audits_with_a_discovery": share_of(np.array(discoveries)).to_json(),
     }
 
 
@@ -261,7 +253,5 @@ def given(bench: Bench, tests: Tests) -> dict[str, Any]:
 
 def held(facts: Mapping[str, Any]) -> bool:
     """Whether the null holds: wrong codes give uniform p-values, and null works seldom pass."""
-    null = facts["spaces"][LATENTS]["with guidance"]["null_works"]
-    return bool(
-        facts["codes_dealt_anew"]["kolmogorov_smirnov_p"] > 0.01 and null["over_outputs"]["p_at_most_0.05"][0] <= RATE
-    )
+    null = facts["spaces"][LATENTS]["with guidance"]["null_works"]["p_at_most_0.05"]
+    return bool(facts["codes_dealt_anew"]["kolmogorov_smirnov_p"] > 0.01 and null["over_outputs"][0] <= 0.05)

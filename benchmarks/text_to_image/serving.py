@@ -108,16 +108,17 @@ def losses(bench: Bench, served: dict[str, Ensemble]) -> dict[str, Float64[np.nd
 
 
 def _merged_tested(bench: Bench, queries: Queries, rows: list[int], merged: Tensor) -> dict[str, Any]:
-    """The test of layer 2 on outputs that were served merged, beside the same prompts' means."""
+    """The test of layer 2 of the works nearest to outputs that were served merged, beside the same
+    prompts' means.
+    """
     prompts = [Prompt(queries.outputs[row].prompt, bench.sizes.guidance) for row in rows]
     with torch.no_grad():
         latents = bench.kind.encode(merged).flatten(1).numpy()
     tests, found = in_latents(bench), bench.predicted("merged", bench.ensemble, merged, prompts)
-    mean_orders = order_of(queries.latents[rows], bench.latents)
+    merged_orders, mean_orders = (order_of(each, bench.latents) for each in (latents, queries.latents[rows]))
     return {
-        "merged": power_of(tests, found, order_of(latents, bench.latents)),
-        "mean": power_of(tests, [queries.guided[row] for row in rows], mean_orders),
-        "same_nearest_work": share_of(order_of(latents, bench.latents)[:, 0] == mean_orders[:, 0]).to_json(),
+        "merged": power_of(tests, found, merged_orders)["nearest_work"],
+        "mean": power_of(tests, [queries.guided[row] for row in rows], mean_orders)["nearest_work"],
     }
 
 
