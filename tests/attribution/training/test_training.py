@@ -28,7 +28,7 @@ from registry.encodings.words import bits
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.home import Home
 from registry.members.manifest import ManifestEncoding, read_member_folder
-from tests.support.killing import killed_after
+from tests.support.killing import training_killed_after
 
 WORKS, N, H = 12, 6, 3
 NETWORK = PixelUNet(size=8, widths=(8,), groups=4)
@@ -104,27 +104,16 @@ def test_only_seen_works_matter(tmp_path: Path) -> None:
     assert not all(torch.equal(plain[name], saw[name]) for name in plain)
 
 
-CHILD = """
-import sys, pathlib, torch
-torch.set_num_threads(1)
-from tests.attribution.training.test_training import SETTINGS, task_in
-from attribution.training.member import train_member
-def report(steps):
-    print(steps, flush=True)
-train_member(task_in(pathlib.Path(sys.argv[1]), checkpoint_seconds=0.0), report)
-"""
-
-
 @pytest.mark.slow
 def test_killed_member_resumes_to_the_same_weights(tmp_path: Path) -> None:
     """Kill -9 in the middle, then the same task: bit for bit the uninterrupted weights."""
     whole = weights_of(train_member(task_in(tmp_path / "whole"), lambda _: None))
     killed = tmp_path / "killed"
-    killed_after(12, CHILD, killed)
+    task = task_in(killed, checkpoint_seconds=0.0)
+    training_killed_after(12, train_member, task, tmp_path / "task")
     checkpoints = list((killed / "members").glob(".*checkpoint.safetensors"))
     assert len(checkpoints) == 1
     assert not (killed / "members" / "e-02").exists()
-    task = MemberTask(**{**task_in(tmp_path / "other").__dict__, "home": Home(killed)})
     reported: list[int] = []
     resumed = weights_of(train_member(task, reported.append))
     assert reported[0] > 0

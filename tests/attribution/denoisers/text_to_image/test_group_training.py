@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +29,7 @@ from registry.members.manifest import read_member_folder
 from registry.storage.database import Registry
 from tests.attribution.conftest import encode_written_works, prepare_ensemble
 from tests.support.adapters import recipe_on_tiny_base, tiny_kind
-from tests.support.killing import killed_after
+from tests.support.killing import training_killed_after
 
 pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="the extra text-to-image is not installed")
 
@@ -212,25 +211,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(registry, prepare_ensemble(registry, encoding_id, settings), settings)
 
 
-CHILD = """
-import pickle, sys, torch
-torch.set_num_threads(1)
-from attribution.training.member import train_members
-with open(sys.argv[1], "rb") as file:
-    tasks = pickle.load(file)
-def report(steps):
-    print(steps, flush=True)
-train_members(tasks, report)
-"""
-
-
 @pytest.mark.slow
 def test_a_killed_group_resumes_to_the_members_one_by_one(world: World, tmp_path: Path) -> None:
     """Kill -9, then the same tasks; a member alone goes on from a group's checkpoint."""
     alone = [read_member_folder(train_member(task, lambda _: None)) for task in world.tasks(tmp_path / "alone")]
     tasks = world.tasks(tmp_path / "killed")
-    (tmp_path / "tasks").write_bytes(pickle.dumps(tasks))  # the test's own, as a worker gets it
-    killed_after(3, CHILD, tmp_path / "tasks")
+    training_killed_after(3, train_members, tasks, tmp_path / "tasks")
     assert len(list((tmp_path / "killed" / "members").glob(".*checkpoint.safetensors"))) == len(tasks)
     folders = [train_member(tasks[0], lambda _: None), *train_members(tasks[1:], lambda _: None)]
     start = torch.cat([value.flatten() for value in world.settings.network.new_member(0).state().values()])

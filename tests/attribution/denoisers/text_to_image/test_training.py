@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,7 +32,7 @@ from registry.members.manifest import read_member_folder
 from registry.storage.database import Registry
 from tests.attribution.conftest import encode_written_works, prepare_ensemble, train_all
 from tests.support.adapters import recipe_on_tiny_base
-from tests.support.killing import killed_after
+from tests.support.killing import training_killed_after
 
 pytestmark = pytest.mark.skipif(find_spec("transformers") is None, reason="the extra text-to-image is not installed")
 
@@ -121,18 +120,6 @@ def test_a_killed_encoding_keeps_its_shards(world: CaptionedWorld, tmp_path: Pat
     np.testing.assert_allclose(works[rows], kept.encoded[rows], rtol=1e-4, atol=1e-6)
 
 
-CHILD = """
-import pickle, sys, torch
-torch.set_num_threads(1)
-from attribution.training.member import train_member
-with open(sys.argv[1], "rb") as file:
-    task = pickle.load(file)
-def report(steps):
-    print(steps, flush=True)
-train_member(task, report)
-"""
-
-
 @pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_weights(world: CaptionedWorld, tmp_path: Path) -> None:
     """Kill -9 in the middle, then the same task: bit for bit the uninterrupted weights.
@@ -154,8 +141,7 @@ def _whole_and_resumed(
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     whole = load_file(read_member_folder(train_member(world.task(tmp_path / "whole"), lambda _: None)).weights)
     task = world.task(tmp_path / "killed")
-    (tmp_path / "task").write_bytes(pickle.dumps(task))  # the test's own, as a worker gets it
-    killed_after(4, CHILD, tmp_path / "task")
+    training_killed_after(4, train_member, task, tmp_path / "task")
     folder = task.home.member(task.member_id)
     assert not folder.exists()
     return whole, load_file(read_member_folder(train_member(task, lambda _: None)).weights)
