@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,9 +20,9 @@ from attribution.denoisers.text_to_image.kind import Adapters
 from attribution.denoisers.text_to_image.lora import Target
 from attribution.denoisers.text_to_image.members import AdapterMember
 from benchmarks.record import conclude, interleaved_medians
+from cli.demo.base_and_prompts import SMALL_BASE
 from registry.bases.reading import read_base
 
-SMALL_BASE = Path(__file__).parents[1] / "cli" / "demo" / "small_base"
 MEMBERS, BATCH, RANK, ROUNDS = 8, 8, 16, 3
 GROUPS = (1, 2, 4, 8)
 TARGETS: tuple[Target, ...] = ("attention", "attention+conv")

@@ -17,6 +17,7 @@ from benchmarks.record import conclude
 from benchmarks.text_to_image.adapters import Bench, Sizes
 from benchmarks.text_to_image.features import embeddings
 from benchmarks.text_to_image.works import SETS, work_set
+from cli.demo.base_and_prompts import SMALL_BASE
 from registry.home import write_bytes_atomically
 from registry.ids import sha256_of
 
@@ -31,7 +32,6 @@ STAGES = {
 """The stages with their claims, in order of value."""
 SIZES = {"twemoji-openmoji": Sizes(), "emojione-streamline": Sizes(trainings=1)}
 """What is trained on each set; the second has no ceiling."""
-SMALL_BASE = Path(__file__).parents[2] / "cli" / "demo" / "small_base"
 PACKAGES = ("torch", "diffusers", "transformers", "numpy")
 COMMAND = "python -m benchmarks.text_to_image {} --packages PACKAGES --squeezenet FILE --mobilenet FILE --cache CACHE"
 
