@@ -5,8 +5,8 @@ text encoder of CLIP ViT-L) with random weights, which cost the same as trained 
 temporary folder and is read as any base is. On it are n adapters of rank 16.
 
 On a GPU the UNet computes in bfloat16, and images have 512 pixels a side. On a CPU all is float32
-on one thread, images have 256 pixels a side, and fewer tangents are carried, so that the run ends
-in about ten minutes.
+on one thread, images have 128 pixels a side, and fewer tangents are carried, so that the run ends
+in minutes.
 
 Each job runs once, on a GPU after a first run. Memory is what the process held before a job and at
 most during it: resident set on a CPU, allocated by torch on a GPU. What takes too long to run is
@@ -106,7 +106,7 @@ def _options() -> Any:  # noqa: ANN401  # argparse gives no type
     parser.add_argument("--size", type=int, help="side of the images in pixels")
     parser.add_argument("--width", type=int, default=WIDTH, help="channels of the UNet's first block")
     options = parser.parse_args()
-    options.size = options.size or (512 if options.device == "cuda" else 256)
+    options.size = options.size or (512 if options.device == "cuda" else 128)
     return options
 
 
