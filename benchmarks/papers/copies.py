@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
 MOST_DECOYS = 2000
 SHOWN = 16
-
-
 MEMORISED = 1.0 / 3.0
+"""Of the distance to the second nearest work."""
 
 
 def copying(trained: Trained, digits: Digits, samples: int) -> dict[str, Any]:
