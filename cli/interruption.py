@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 
 GRACE = 8.0
 """Seconds that an interrupted command may take to end in good order."""
@@ -21,6 +22,14 @@ class InterruptionError(BaseException):
         """Exit status, as in shells: 130 after Ctrl-C, 143 after SIGTERM."""
         self.message = f"creditline: {_WORDS[signal.Signals(number)]}; run the same command again to continue"
         super().__init__(self.message)
+
+    def tell(self) -> None:
+        """Write the message to stderr, past the stream, which may be locked. A reader of stderr may
+        have ended at the same Ctrl-C.
+        """
+        if sys.__stderr__ is not None:
+            with suppress(OSError, ValueError):
+                os.write(sys.__stderr__.fileno(), f"{self.message}\n".encode())
 
 
 class _Interrupter:
@@ -47,8 +56,8 @@ class _Interrupter:
 
 
 def _end(error: InterruptionError) -> None:
-    """End the process at once; its streams may be locked."""
-    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"{error.message}\n".encode())
+    """End the process at once."""
+    error.tell()
     os._exit(error.status)
 
 

@@ -72,5 +72,5 @@ def main() -> None:
         narrate(f"creditline: {type(error).__name__}: {_one_line(error)}; run again with --debug for the traceback")
         sys.exit(UNEXPECTED)
     except InterruptionError as error:
-        narrate(error.message)
+        error.tell()
         sys.exit(error.status)
