@@ -1,8 +1,8 @@
 """Checks the rows and events that a document rests on, before anything is issued.
 
     with registry.connection() as connection:
-        facts = read(connection)
         head = checked_head(connection, registry.home, Basis(audits=[audit_id]))
+        facts = read(connection)
 
 Compared are the rows with the parts of their seals, the parts with the events that sealed them, the
 events with the newest one, and the newest one with ``log-head.json``; and the columns with the
@@ -46,7 +46,8 @@ CheckedHead = NewType("CheckedHead", tuple[int, str])
 def checked_head(connection: duckdb.DuckDBPyConnection, home: Home, basis: Basis) -> CheckedHead:
     """The end of the log, after all that ``basis`` leads to was checked.
 
-    Call it in the transaction that reads the document's facts.
+    Call it in the transaction that reads the document's facts, before any of them is read: a reader
+    may break off at a value that nobody but a forger writes.
 
     Raises:
         IntegrityError: a row or an event is not as it was sealed; the message names it.

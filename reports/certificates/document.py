@@ -98,6 +98,8 @@ def _read(registry: Registry, subject: str, _scratch: Path, stem: str | None = N
         sequence, made_at, about, after = row
         works, members = _named(int(sequence), str(after))
         ensemble_id = str(about).removeprefix("ensemble ")
+        basis = Basis(works=_assets(connection, works), ensembles=[ensemble_id], events=[EVENT])
+        head = checked_head(connection, registry.home, basis)
         listed, base = _works(connection, works), base_claim(connection, ensemble_id)
         trained = "trained" if base is None else "fine-tuned"
         in_service = _members(connection, members)
@@ -119,8 +121,6 @@ def _read(registry: Registry, subject: str, _scratch: Path, stem: str | None = N
             limits=list(limits_of(base)),
             base=BasePart.of(base),
         )
-        basis = Basis(works=_assets(connection, works), ensembles=[ensemble_id], events=[EVENT])
-        head = checked_head(connection, registry.home, basis)
         if lost := sorted(set(works) - {work.sha256 for work in listed}):
             raise IntegrityError(
                 f"event {sequence:,} certifies the withdrawn work {lost[0]}, which is not on record; {HELP}"

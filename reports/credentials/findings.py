@@ -60,7 +60,7 @@ def subject_of(sample_id: str, *, with_audit: bool) -> str:
 
 
 def read_facts(session: Session, home: Home, sample: Sample, audit: ReportFacts | None) -> Facts:
-    """The facts of a sample. ``audit``: from :func:`newest_audit_of`; None: no audit is stated."""
+    """The facts of a sample. ``audit``: its newest audit; None: no audit is stated."""
     ensemble = session.get(Ensemble, sample.ensemble_id)
     encoding = session.get(Encoding, ensemble.encoding_id) if ensemble else None
     if encoding is None:
@@ -91,17 +91,12 @@ def read_facts(session: Session, home: Home, sample: Sample, audit: ReportFacts 
     return Facts.model_validate(_rounded(facts.model_dump(mode="json")))
 
 
-def newest_audit_of(session: Session, home: Home, sample: Sample) -> ReportFacts | None:
-    """The newest audit of a sample; None: it was not audited.
-
-    Raises:
-        IntegrityError: rows that the audit refers to are missing.
-    """
+def newest_audit_of(session: Session, sample: Sample) -> Audit | None:
+    """The newest audit of a sample; None: it was not audited."""
     newest = (
         select(Audit).where(Audit.sample_id == sample.id).order_by(col(Audit.created_at).desc(), col(Audit.id).desc())
     )
-    audit = session.exec(newest.limit(1)).first()
-    return None if audit is None else read_audit(session, home, audit).facts
+    return session.exec(newest.limit(1)).first()
 
 
 def signed_image_facts(registry: Registry, subject: str) -> object:
@@ -114,7 +109,8 @@ def signed_image_facts(registry: Registry, subject: str) -> object:
         sample = session.get(Sample, subject.removesuffix(WITHOUT_AUDIT))
         if sample is None:
             raise NotFoundError(f"the registry has no sample {subject[:40]!r}")
-        audit = None if subject.endswith(WITHOUT_AUDIT) else newest_audit_of(session, registry.home, sample)
+        newest = None if subject.endswith(WITHOUT_AUDIT) else newest_audit_of(session, sample)
+        audit = None if newest is None else read_audit(session, registry.home, newest).facts
         return read_facts(session, registry.home, sample, audit).model_dump(mode="json")
 
 

@@ -33,6 +33,8 @@ from reports.credentials.images import GeneratedImage
 from reports.credentials.keys import SigningKey
 from reports.issuing.issue import File, Issued, record_issue, write_file
 from reports.issuing.stamp import stamp_of
+from reports.outputs.artefacts import read_artefact
+from reports.outputs.read import read_audit
 from reports.outputs.selection import basis_of
 from reports.signatures.signing import Signing
 
@@ -118,20 +120,23 @@ def check_out(registry: Registry, image: GeneratedImage, out: Path, *, sidecar: 
 
 def _read_assertion(registry: Registry, sample: Sample, now: datetime.datetime, *, with_audit: bool) -> Assertion:
     with registry.session() as session:
-        audit = newest_audit_of(session, registry.home, sample) if with_audit else None
-        if with_audit and audit is None:
+        newest = newest_audit_of(session, sample) if with_audit else None
+        if with_audit and newest is None:
             raise UsageError(
                 f"sample {sample.id} was not audited yet; run `creditline audit {sample.id}` first, or sign with --no-audit"
             )
-        if audit is not None and audit.artefact_state != "intact":
-            raise IntegrityError(
-                f"the file of audit {audit.audit_id} is {audit.artefact_state}, so its findings are not signed; restore it, "
-                f"audit {sample.id} again, or sign with --no-audit"
-            )
+        if newest is not None:
+            state = read_artefact(registry.home.audit(newest.id), newest.artefact_sha256).state
+            if state != "intact":
+                raise IntegrityError(
+                    f"the file of audit {newest.id} is {state}, so its findings are not signed; restore it, audit {sample.id} "
+                    "again, or sign with --no-audit"
+                )
+        basis = Basis(samples=[sample.id]) if newest is None else basis_of([newest.id])
+        head = checked_head(driver_of(session), registry.home, basis)
+        audit = None if newest is None else read_audit(session, registry.home, newest).facts
         facts = read_facts(session, registry.home, sample, audit)
         subject = subject_of(sample.id, with_audit=with_audit)
-        basis = Basis(samples=[sample.id]) if audit is None else basis_of([audit.audit_id])
-        head = checked_head(driver_of(session), registry.home, basis)
         stamp = stamp_of(KIND, subject, facts.model_dump(mode="json"), now, head, Signing.of(registry))
     return Assertion(**facts.model_dump(), stamp=stamp)
 

@@ -56,7 +56,6 @@ def read_data_set(registry: Registry, name: str, scratch: Path, form: Format = "
         prepare(connection, data_set_id)
         prepare_models(connection)
         bases = bases_trained_on(connection, name)
-        # Before the facts: a reader may break off at a value that nobody but a forger writes.
         works = connection.execute("SELECT id FROM asset WHERE data_set_id = ?", [data_set_id]).to_arrow_table()["id"]
         ensembles = [str(each) for (each,) in connection.execute("SELECT id FROM ensemble ORDER BY id").fetchall()]
         named = [base.id for base in bases]

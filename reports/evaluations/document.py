@@ -44,9 +44,9 @@ def evaluation_facts(kept: KeptEvaluation) -> dict[str, Any]:
 
 def _read(registry: Registry, ensemble_id: str, _scratch: Path) -> Reading[KeptEvaluation]:
     with registry.session() as session:
-        kept = newest_evaluation(session, ensemble_id)
         basis = Basis(ensembles=[ensemble_id], events=[EVENT])
         head = checked_head(driver_of(session), registry.home, basis)
+        kept = newest_evaluation(session, ensemble_id)
     if kept is None:
         raise NotFoundError(f"the log has no evaluation of ensemble {ensemble_id}; `creditline evaluate` makes one")
     return Reading(ensemble_id, kept, head, "evaluation")

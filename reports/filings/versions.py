@@ -171,9 +171,9 @@ def _read(
     with registry.connection() as connection:
         names = [str(name) for (name,) in connection.execute("SELECT name FROM data_set").fetchall()]
         check_data_sets(answers, names)
-        content = read_content(connection, ensemble_id, crawled=crawled, small_provider=small)
         basis = Basis(ensembles=[ensemble_id], whole_encodings=True, events=(*RIGHTS_EVENTS, EVENT))
         head = checked_head(connection, registry.home, basis)
+        content = read_content(connection, ensemble_id, crawled=crawled, small_provider=small)
     given = answers.model_dump(mode="json", include=set(form.tables), exclude_none=True)
     facts = {"form": VERSION, "content": content.model_dump(mode="json"), "answers": given}
     return content, facts, head

@@ -161,8 +161,8 @@ def _read_report(registry: Registry, audit_id: str, _scratch: Path) -> Reading[R
 
 def _read_index(registry: Registry, subject: str, _scratch: Path) -> Reading[Index]:
     with registry.connection() as connection:
-        runs = newest_joint_runs(connection)
         head = checked_head(connection, registry.home, Basis(events=[JOINT]))
+        runs = newest_joint_runs(connection)
     listed, files, gaps = [], [], []
     for _, found in _read_again(registry, subject):
         if isinstance(found, Gap):

@@ -104,8 +104,8 @@ def write_reports(
         raise InputError(f"cannot write reports to {out}: got a file, expected a folder; choose another --out")
     # The index must not claim an event that comes while audits are read.
     with registry.connection() as connection:
-        runs = newest_joint_runs(connection)
         head = checked_head(connection, registry.home, Basis(events=[JOINT]))
+        runs = newest_joint_runs(connection)
     signing = Signing.of(registry)
     named = file_names(audits)
     parts = [named[start : start + AT_ONCE] for start in range(0, len(named), AT_ONCE)]

@@ -65,11 +65,11 @@ def write_croissant(registry: Registry, data_set: str, path: Path, now: datetime
         # The stamp needs the works' hash, the file needs the stamp: keep the works between the two.
         kept, made = scratch / "works.parquet", scratch / listing.name
         with registry.connection() as connection:
-            found = croissant.read_facts(connection, data_set, kept)
             works = connection.execute(
                 "SELECT id FROM asset WHERE data_set_id IN (SELECT id FROM data_set WHERE name = ?)", [data_set]
             ).to_arrow_table()["id"]
             head = checked_head(connection, registry.home, Basis(works=works.to_numpy()))
+            found = croissant.read_facts(connection, data_set, kept)
             stamp = stamp_of(croissant.KIND, croissant.subject_of(found), plain(found), now, head, signing)
         write_listing(croissant.stamped(kept, stamp), made)
         described = croissant.Listing(listing.name, sha256_of_file(made), made.stat().st_size)

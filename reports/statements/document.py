@@ -119,7 +119,6 @@ def _read_rows(
     with registry.connection() as connection:
         who, names = _who(connection, rightsholder_id)
         prepare_works(connection, rightsholder_id)
-        # Before the facts: a reader may break off at a value that nobody but a forger writes.
         head = checked_head(connection, registry.home, _basis(connection, rightsholder_id))
         prepare_findings(connection)
         write_listing(works_reader(connection), folder / WORKS)

@@ -80,10 +80,10 @@ class WrittenTable:
 
 @dataclass
 class _Opened:
-    """Rows of a table, readable once, and their connection."""
+    """A connection, and the reader of a table's rows, which has not begun to read."""
 
     connection: duckdb.DuckDBPyConnection
-    rows: pa.RecordBatchReader
+    read: Callable[[], pa.RecordBatchReader]
     unread: list[str] = field(default_factory=list)
     """Complete once the rows are read."""
 
@@ -107,8 +107,8 @@ def export_table(
     with scratch_folder(path.parent, ".table-") as folder, writing(path):
         kept, made = folder / "rows.parquet", folder / f"made-{path.name}"
         with _opened(registry, name, subject) as opened:
-            facts = _facts(table, opened, kept)
             head = checked_head(opened.connection, registry.home, _basis(opened.connection, name))
+            facts = _facts(table, opened, kept)
             stamp = stamp_of(table.kind, subject, facts.plain(), now, head, signing)
         _write(table, kept, made, stamp)
         sha256, proofs = sha256_of_file(made), signing.proofs_of(made)
@@ -153,15 +153,19 @@ def _opened(registry: Registry, name: str, subject: str) -> Iterator[_Opened]:
     """The rows of a table, from one transaction."""
     if name == candidates_table.TABLE.name:
         with registry.session() as session:
-            every = [audit for audit, _ in audits_in_order(session)]
-            chosen = every if subject == ALL else newest_audits(session)
             unread: list[str] = []
-            facts = candidates_table.read_in_parts(session, registry.home, chosen, unread)
-            yield _Opened(driver_of(session), candidates_table.candidate_rows(facts), unread)
+
+            def candidates() -> pa.RecordBatchReader:
+                every = [audit for audit, _ in audits_in_order(session)]
+                chosen = every if subject == ALL else newest_audits(session)
+                facts = candidates_table.read_in_parts(session, registry.home, chosen, unread)
+                return candidates_table.candidate_rows(facts)
+
+            yield _Opened(driver_of(session), candidates, unread)
         return
     read = {"works": works.work_rows, "audits": audits.audit_rows, "statements": statements.statement_rows}[name]
     with registry.connection() as connection:
-        yield _Opened(connection, read(connection))
+        yield _Opened(connection, lambda: read(connection))
 
 
 def _facts(table: Table, opened: _Opened, keep: Path | None = None) -> TableFacts:
@@ -169,7 +173,7 @@ def _facts(table: Table, opened: _Opened, keep: Path | None = None) -> TableFact
     hashed = _Hashed()
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in opened.rows:
+        for batch in opened.read():
             one = pa.RecordBatchReader.from_batches(batch.schema, [batch])
             write_rows(one, cast(BinaryIO, hashed), ".jsonl", documents=table.documents)
             yield batch

@@ -343,6 +343,16 @@ def test_hostile_texts_become_plain_lines(chain: Chain, tmp_path: Path) -> None:
     assert len(work.title) <= 301
 
 
+def test_a_value_that_no_reader_expects_is_told_as_forged(fresh: World, chain: Chain, tmp_path: Path) -> None:
+    """Rows are checked before facts are read from them."""
+    sample = fresh.add_sample(0)
+    fresh.add_audit((0, 30), sample=sample)
+    with fresh.registry.connection() as connection:
+        connection.execute("UPDATE asset SET permission = 'x' WHERE id = 0")
+    with pytest.raises(IntegrityError, match="asset"):
+        sign(fresh, sample, chain, tmp_path / "out.png")
+
+
 def test_altered_files_are_not_signed(fresh: World, chain: Chain, tmp_path: Path) -> None:
     """Neither findings whose file was altered nor a sample whose image was; without the audit the
     first can be signed.

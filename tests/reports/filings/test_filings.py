@@ -797,6 +797,7 @@ def test_an_ensemble_without_members_has_nothing_to_file(registry: Registry, tmp
     """Nothing was trained on; a filing would claim otherwise."""
     with registry.connection() as connection:
         connection.execute("DELETE FROM member")
+    reseal(registry)
     with pytest.raises(NotFoundError, match="no member yet"):
         file(registry, tmp_path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ from registry.event_log.verify import verify
 from registry.home import Home
 from registry.storage.database import Registry
 from reports.data_sets.document import DATA_SET
+from reports.filings import ai_act
+from reports.filings.versions import file_version
 from reports.outputs.selection import newest_audits
 from reports.outputs.write import write_reports
 from reports.standards.write import write_croissant, write_prov, write_spdx
 from reports.statements.document import STATEMENT
-from reports.tables.write import export_table
+from reports.tables.write import TABLES, export_table
 from tests.support.world import NOON, make_world
 
 ENSEMBLE = "e" * 12
@@ -42,6 +45,10 @@ def prov(registry: Registry, out: Path) -> None:
     with registry.session() as session:
         (audit,) = newest_audits(session)
     write_prov(registry, f"audit {audit.id}", out / "x.json", NOON)
+
+
+def table_of(name: str, registry: Registry, out: Path) -> None:
+    export_table(registry, name, out / "x.csv", NOON)
 
 
 ISSUE: dict[str, Callable[[Registry, Path], object]] = {
@@ -69,9 +76,13 @@ STRANGE = {
     "licence": "UPDATE licence SET training = 'x'",
 }
 """Values that creditline never writes, at which a reader of facts may break off."""
+ABOUT_WORKS: dict[str, Callable[[Registry, Path], object]] = ISSUE | {
+    "filing": lambda registry, out: file_version(registry, ai_act.FORM, ENSEMBLE, None, out, NOON),
+    **{f"table of {name}": partial(table_of, name) for name in TABLES},
+}
 
 
-@pytest.mark.parametrize("kind", ["report", "statement", "data set", "prov"])
+@pytest.mark.parametrize("kind", ABOUT_WORKS)
 @pytest.mark.parametrize("table", STRANGE)
 def test_a_value_that_no_reader_expects_is_told_as_forged(
     original: Path, tmp_path: Path, table: str, kind: str
@@ -82,7 +93,7 @@ def test_a_value_that_no_reader_expects_is_told_as_forged(
     with registry.connection() as connection:
         connection.execute(STRANGE[table])
     with pytest.raises(IntegrityError, match=table):
-        ISSUE[kind](registry, tmp_path)
+        ABOUT_WORKS[kind](registry, tmp_path)
 
 
 @pytest.mark.parametrize(("table", "kind"), [(table, kind) for table, (_, kinds) in FORGED.items() for kind in kinds])
