@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from registry.captions.beside import is_beside, is_text, json_by_stem, stem_of, texts_by_stem, why_no_caption
+from registry.captions.sources import Source
 from registry.captions.texts import ReadCaption, from_bytes
 from registry.errors import InputError
 from registry.ingest.archives import ArchiveMember, read_archive
 from registry.ingest.findings import Finding, Kind
 from registry.ingest.reading.json_facts import parse_facts
-from registry.ingest.reading.shard_facts import captions_of_text, facts_of
+from registry.ingest.reading.shard_facts import facts_of, with_caption
 from registry.messages import plain_reason
 
 MOST_CHARACTERS = 2**27
 """Characters of an archive's captions that are kept in memory; texts beyond are findings."""
-
-
 _TOO_LONG = "the captions of the archive are too long"
 
 
@@ -66,19 +65,16 @@ class ArchiveTexts:
         stem = stem_of(image)
         path, json_path = self._by_stem.get(stem), self._json_by_stem.get(stem)
         self._taken.update(filter(None, (path, json_path)))
-        text = None if path is None else captions_of_text(self._texts[path])
-        facts = None if json_path is None else self._facts[json_path]
+        if path is None and json_path is None:
+            return None
+        facts = self._facts[json_path] if json_path else {}
         if isinstance(facts, str):
-            facts = {"caption_note": f"its .json: {facts}"}
-        if text is None or facts is None:
-            return text or facts
-        notes = [each["caption_note"] for each in (text, facts) if "caption_note" in each]
-        captions = {**facts.get("captions", {}), **text.get("captions", {})}
-        return facts | {"captions": captions} | ({"caption_note": "; ".join(notes)} if notes else {})
+            facts = with_caption({}, Source.JSON_FILE, ReadCaption(None, facts))
+        return with_caption(facts, Source.TEXT_FILE, self._texts[path]) if path else facts
 
     def left(self, archive: Path) -> Iterator[Finding]:
         """The files that are beside no image."""
-        for path in sorted((self._texts.keys() | self._facts.keys()) - self._taken):
+        for path in sorted(set(self.paths) - self._taken):
             by_stem = self._by_stem if is_text(path) else self._json_by_stem
             yield Finding(f"{archive.name}!/{path}", Kind.CAPTION, why_no_caption(path, by_stem))
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from registry.captions.sources import Source
 from registry.image_files.inspection import Refusal, Result, Task, Work, inspect_bytes
 from registry.ingest.archives import ArchiveMember, ArchiveReader, read_archive
 from registry.ingest.findings import Finding
 from registry.ingest.reading.archive_texts import ArchiveTexts
 from registry.ingest.reading.content import MARK
-from registry.ingest.reading.shard_facts import facts_of
+from registry.ingest.reading.shard_facts import facts_of, with_caption
 from registry.ingest.reading.webdataset import ShardSample, is_webdataset, read_shard
 from registry.metadata import NOTHING
 
@@ -82,11 +84,15 @@ def inspect_container(
         member = found.image if isinstance(found, ShardSample) else found
         task = Task(container.prefix + member.path, credentials=first_credentials or number > skip)
         about_to(task.path)
-        facts = facts_of(found.facts, found.text) if isinstance(found, ShardSample) else texts.take(member.path)
+        facts = _facts_of_sample(found) if isinstance(found, ShardSample) else texts.take(member.path)
         if member.data:
             yield _with_note(inspect_bytes(task, member.data, decode, facts), member.note)
         else:
             yield Refusal(task.path, "empty file (0 bytes)")
+
+
+def _facts_of_sample(sample: ShardSample) -> dict[str, Any]:
+    return with_caption(facts_of(sample.facts), Source.TEXT_FILE, sample.text)
 
 
 def _with_note(result: Result, note: str | None) -> Result:

@@ -37,14 +37,13 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _LEFT_OUT = frozenset(
     {"exif", "sha256", "status", "error_message", *(name for names in _NAMES.values() for name in names)}
 )
-_NOTHING = ReadCaption(None)
 
 
-def facts_of(facts: Mapping[str, Any], text: ReadCaption = _NOTHING) -> dict[str, Any]:
+def facts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts under the registry's names: :class:`Declaration`'s fields, ``url``, ``attributes``.
 
     Also ``sha256``, if that should be the hash of these bytes; ``captions`` by source, and
-    ``caption_note`` where one was not taken as it stands. ``text`` is that of the image's .txt.
+    ``caption_note`` where one was not taken as it stands.
     """
     lower = {str(name).lower(): value for name, value in facts.items()}
     found: dict[str, Any] = {}
@@ -61,20 +60,17 @@ def facts_of(facts: Mapping[str, Any], text: ReadCaption = _NOTHING) -> dict[str
         if name not in _LEFT_OUT and name != column and (said := _text(value))
     }
     found["attributes"] = dict(list(attributes.items())[:MOST_ATTRIBUTES])
-    return found | _captions(text, in_order(lower[column]) if column else _NOTHING)
+    return with_caption(found, Source.JSON_FILE, in_order(lower[column])) if column else found
 
 
-def captions_of_text(text: ReadCaption) -> dict[str, Any]:
-    """The facts about an image of a plain archive with a text beside it."""
-    return _captions(text, _NOTHING)
-
-
-def _captions(text: ReadCaption, stated: ReadCaption) -> dict[str, Any]:
-    read = {Source.TEXT_FILE: text, Source.JSON_FILE: stated}
-    captions = {str(source): each.text for source, each in read.items() if each.text}
-    notes = [f"its {source}: {each.note}" for source, each in read.items() if each.note]
-    found: dict[str, Any] = {"captions": captions} if captions else {}
-    return found | ({"caption_note": "; ".join(notes)} if notes else {})
+def with_caption(facts: Mapping[str, Any], source: Source, caption: ReadCaption) -> dict[str, Any]:
+    """The facts with one more caption, and with the note about it."""
+    found = dict(facts)
+    if caption.text:
+        found["captions"] = {**facts.get("captions", {}), str(source): caption.text}
+    if caption.note:
+        found["caption_note"] = "; ".join(filter(None, (facts.get("caption_note"), f"its {source}: {caption.note}")))
+    return found
 
 
 def with_facts(declaration: Declaration, facts: Mapping[str, Any], default_licence: str | None) -> Declaration:

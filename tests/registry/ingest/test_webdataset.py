@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from registry.captions.sources import Source
 from registry.errors import InputError
 from registry.ingest.findings import Finding
 from registry.ingest.owners.declarations import OneOwner
 from registry.ingest.reading.json_facts import LARGEST_FACTS
-from registry.ingest.reading.shard_facts import facts_of
+from registry.ingest.reading.shard_facts import facts_of, with_caption
 from registry.ingest.reading.webdataset import ShardSample, is_webdataset, read_shard
 from registry.ingest.registration import register_shards
 from registry.storage.database import Registry
@@ -65,7 +66,8 @@ def test_files_of_one_name_are_one_sample(path: Path) -> None:
     assert samples["0001"].image.data == b"one"
     assert samples["0001"].facts == FACTS
     assert samples["0001"].text.text == "ein Kätzchen"
-    assert facts_of(samples["0002"].facts, samples["0002"].text)["captions"] == {"JSON file": "a cat"}
+    known = with_caption(facts_of(samples["0002"].facts), Source.TEXT_FILE, samples["0002"].text)
+    assert known["captions"] == {"JSON file": "a cat"}
     assert samples["part/0001"].facts == {}
     assert samples["part/0001"].text.text is None
     assert not findings
@@ -92,6 +94,8 @@ def test_of_two_texts_the_txt_counts_and_the_other_one_is_told(path: Path) -> No
         (b"[1]", "not a JSON object"),
         (b"\xff", "cannot be read"),
         (b'{"a": NaN}', "NaN"),
+        (b'{"license": "All rights reserved", "license": "CC0-1.0"}', "'license' comes twice"),
+        (b'{"License": "All rights reserved", "license": "CC0-1.0"}', "'license' comes twice"),
         (b'{"a": "\\ud800"}', "surrogate"),
         (b'{"a": ' + b"9" * 10_000 + b"}", "cannot be read"),
         (b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}", "nested"),
