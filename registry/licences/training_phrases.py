@@ -106,18 +106,10 @@ def _patterns(*, forbidding: bool) -> tuple[re.Pattern[str], ...]:
     return tuple(map(re.compile, (*fixed, *(each for language in _every_language() for each in forms(language)))))
 
 
-_WORTH_A_LOOK = re.compile(
-    r"\b(?:ai|a\.i|noai|noimageai|ki|ia|si|ml|tdm|llms?)\b|ai|artificial|artific|intelli[gz]en|learning|mining|"
-    r"scrap|train|entrain|"
-    r"entren|addestr|trein|lernen|trana|traning|trenow|aprendi|apprend|kunstmatig|sztuczn|maskin|maszyn|машин|"
-    r"обуч|интеллект|ии|"
-    r"学習|學習|学习|训练|訓練|智能|智慧|機械|マイニング|挖掘|探勘|학습|훈련|인공|머신|마이닝|스크|44b|2019/790|"
-    r"vorbehalt|fouille|mineria|mineracao|e[kx]splor|explor|utvinning|estrazion|apprenti|ma[cs]c?hin|modell|"
-    r"неиро|модел|анализ|аналіз|інтелект|навч|трен|模型|算法|スクレイピング|"
-    r"ذكاء|تدريب|تعلم|التنقيب|نماذج|yapay|makine|madencilig|umel|stroj|tez|νοημοσυν|μαθησ|εξορυξ|μοντελ|"
-    r"מלאכות|למידת|כריית|מודלים|mesterseges|gepi|banyasz|antrena|invatare|instrui|kecerdasan|mesin|tambang|"
-    r"tri tue|hoc may|khai|huan luyen|kunstig|maskin|koneopp|tekoaly|louhin"
-)
+@lru_cache(maxsize=1)
+def _words() -> re.Pattern[str]:
+    """A cheap look first: every sentence about training has a sign, or the words of a use."""
+    return re.compile("|".join((*_SIGNS, *(language.use for language in _every_language()))))
 
 
 _CONTINUED = re.compile(
@@ -133,7 +125,7 @@ def about_training(key: str) -> Iterator[Said]:
 
     They may overlap; one that forbids comes first.
     """
-    if not _WORTH_A_LOOK.search(key):
+    if not _words().search(key):
         return
     for forbids in (True, False):
         for pattern in _patterns(forbidding=forbids):

@@ -21,7 +21,7 @@ from registry.licences.creative_commons import PORTS
 from registry.licences.folding import fold
 from registry.licences.phrases import Meaning, phrases
 from registry.licences.terms import STRICTNESS
-from registry.licences.training_phrases import _WORTH_A_LOOK, _patterns
+from registry.licences.training_phrases import _patterns, _words
 from registry.licences.words import is_filling, names_somebody
 
 
@@ -273,4 +273,4 @@ def test_every_sentence_about_training_is_looked_at() -> None:
         key = fold(row.text).key
         for forbids in (True, False):
             if any(pattern.search(key) for pattern in _patterns(forbidding=forbids)):
-                assert _WORTH_A_LOOK.search(key), row.text
+                assert _words().search(key), row.text
