@@ -48,3 +48,10 @@ class Space:
         None: all.
         """
         return None
+
+    def rows_in_one_call(self, device: str) -> int | None:  # noqa: ARG002  # for large networks
+        """Rows of x that one call of a member's network takes; a member cuts a larger batch.
+
+        None: any number.
+        """
+        return None

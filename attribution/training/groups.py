@@ -39,8 +39,9 @@ def members_together(settings: EnsembleSettings, count: int, device: str, free: 
     The groups are as few as possible, and then as equal as possible. On a CPU: 1.
     """
     training = settings.training
-    needed = settings.network.bytes_to_train(math.ceil(training.batch_size / training.accumulation))
-    if device == "cpu" or needed is None:
+    rows = math.ceil(training.batch_size / training.accumulation)
+    needed = None if device == "cpu" else settings.network.bytes_to_train(rows)
+    if needed is None:
         return 1
     fitting = max(1, int(SHARE_OF_MEMORY * free) // needed)
     return math.ceil(count / math.ceil(count / fitting))

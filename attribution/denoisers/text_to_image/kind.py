@@ -297,6 +297,9 @@ class Adapters(DenoiserKind):
     def tangents_at_once(self, x: Float[Tensor, "batch ..."]) -> int:
         return tangents_at_once(x.device, len(x), _skeleton(self._files()), self.latent_size, self.size)
 
+    def rows_in_one_call(self, device: str) -> int:
+        return self.predictor(torch.device(device)).at_once
+
     def _files(self) -> BaseFiles:
         if self.files is None:
             raise MissingPartError(

@@ -34,7 +34,6 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from attribution.denoisers.space import Condition
-from attribution.denoisers.text_to_image.members import AdapterMember
 from attribution.ranking.rankers.gradients import latent_shape, reference_settings, rows_for_factors
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Works
 from attribution.ranking.rankers.kernel import encoded_pictures
@@ -82,8 +81,8 @@ class Ekfac(Ranker):
         # A copy: the library wraps the layers, and the network may be in use elsewhere.
         self.model, self.task = model, Denoising()
         self.network = prepare_model(copy.deepcopy(model.denoiser).eval(), self.task)
-        self.at_once = _examples_at_once(model.denoiser)
-        self._texts: dict[str | None, int] = {}
+        # The library expects one call of every layer in a pass.
+        self.at_once = min(EXAMPLES_AT_ONCE, model.space.rows_in_one_call("cpu") or EXAMPLES_AT_ONCE)
         self._folder = tempfile.mkdtemp(prefix="creditline-ekfac-")
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self.analyzer = Analyzer(
@@ -99,7 +98,8 @@ class Ekfac(Ranker):
         self.views = NoisedViews.spread(VIEWS, self.model.schedule, self.model.snr_cap, shape)
         if self._fitted is not works:
             rows = rows_for_factors(works)
-            examples = self.examples(works.pictures(rows, images.shape), works.texts_of(rows))
+            examples = self.examples(works.pictures(rows, images.shape))
+            self.task.condition = self.model.condition(works.texts_of(rows))
             with _quiet(), torch.random.fork_rng(devices=[]):
                 torch.manual_seed(NOISE_SEED)
                 self.analyzer.fit_all_factors(
@@ -112,24 +112,22 @@ class Ekfac(Ranker):
             self._fitted = works
         return EkfacQuery(self, images, works)
 
-    def examples(
-        self, pictures: Float32[np.ndarray, "picture channel height width"], texts: Sequence[str | None]
-    ) -> TensorDataset:
-        """One row per picture and view; the task gets to know the texts."""
-        views, count, known = self.views, len(pictures), len(self._texts)
-        numbers = torch.tensor([self._texts.setdefault(text, len(self._texts)) for text in texts])
-        if len(self._texts) > known:
-            self.task.condition = self.model.condition(list(self._texts))
+    def examples(self, pictures: Float32[np.ndarray, "picture channel height width"], first: int = 0) -> TensorDataset:
+        """One row per picture and view; the texts of the pictures are numbered from ``first``."""
+        views, count = self.views, len(pictures)
         return TensorDataset(
             views.of(encoded_pictures(pictures, self.model.space)),
             views.timesteps.repeat(count),
             views.noise.repeat(count, 1, 1, 1),
             views.weight.repeat(count),
-            numbers.repeat_interleave(len(views)),
+            torch.arange(first, first + count).repeat_interleave(len(views)),
         )
 
-    def pairwise(self, images: TensorDataset, works: TensorDataset) -> Float[Tensor, "example example"]:
-        """Scores of all pairs of the images' and the works' examples."""
+    def pairwise(
+        self, images: TensorDataset, works: TensorDataset, texts: Sequence[str | None]
+    ) -> Float[Tensor, "example example"]:
+        """Scores of all pairs of the images' and the works' examples, by number of ``texts``."""
+        self.task.condition = self.model.condition(texts)
         values = sum(value.numel() for value in self.network.parameters())
         with _quiet():
             self.analyzer.compute_pairwise_scores(
@@ -146,16 +144,6 @@ class Ekfac(Ranker):
         return found
 
 
-def _examples_at_once(denoiser: nn.Module) -> int:
-    """Examples in one pass, in which the library expects one call of every layer.
-
-    An adapter's pass is then a single call of the base's network.
-    """
-    if isinstance(denoiser, AdapterMember):
-        return min(EXAMPLES_AT_ONCE, denoiser.kind.predictor(torch.device("cpu")).at_once)
-    return EXAMPLES_AT_ONCE
-
-
 class EkfacQuery(Query):
     """Influences on a few images, block by block of the works."""
 
@@ -163,15 +151,16 @@ class EkfacQuery(Query):
 
     def __init__(self, ranker: Ekfac, images: Images, works: Works) -> None:
         self.ranker, self.works, self.shape = ranker, works, images.shape
-        self.count, self.images = len(images), ranker.examples(images.pictures, images.prompts)
+        self.prompts, self.images = images.prompts, ranker.examples(images.pictures)
 
     def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
         pictures, texts = self.works.pictures(rows, self.shape), self.works.texts_of(rows)
-        found = []
+        count, found = len(self.prompts), []
         for start in range(0, len(pictures), WORKS_AT_ONCE):
             part = slice(start, start + WORKS_AT_ONCE)
-            pairs = self.ranker.pairwise(self.images, self.ranker.examples(pictures[part], texts[part]))
-            found.append(pairs.reshape(self.count, VIEWS, -1, VIEWS).mean(dim=(1, 3)))
+            examples = self.ranker.examples(pictures[part], first=count)
+            pairs = self.ranker.pairwise(self.images, examples, [*self.prompts, *texts[part]])
+            found.append(pairs.reshape(count, VIEWS, -1, VIEWS).mean(dim=(1, 3)))
         return np.asarray(torch.cat(found, dim=1)[:, None].numpy())
 
 
