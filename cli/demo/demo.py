@@ -9,21 +9,13 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cli.commands.attribution.audit import audit
-from cli.commands.ensembles.base import add as add_base
-from cli.commands.ensembles.encode import encode
-from cli.commands.ensembles.sample import sample
-from cli.commands.ensembles.train import train
-from cli.commands.home.init import init
-from cli.commands.publish.report import outputs
-from cli.commands.works.register import register
+from cli.groups import load
 from cli.output import echo, narrate
 from registry.home import HOME_VARIABLE
 
@@ -40,8 +32,10 @@ GUIDANCE, SAMPLING_STEPS = 3.0, 15
 
 PIXELS_STEPS, PIXELS_COUNT, PIXELS_MEMBERS = 800, 12, 13
 
-Commands = Mapping[str, Callable[[], object]]
-"""Commands as one types them, without ``--home``, and what runs each."""
+
+def _option(name: str, text: object, pixels: object, meaning: str, **further: Any) -> Any:  # noqa: ANN401  # as of typer.Option
+    """An option with two defaults: for text to image, and with ``--pixels``."""
+    return typer.Option(name, help=meaning, show_default=f"{text}; with --pixels {pixels}", **further)
 
 
 def demo(
@@ -50,31 +44,13 @@ def demo(
         typer.Option("--pixels", help="Train small networks from noise, on 16x16 pixels: no base model, no prompts."),
     ] = False,
     steps: Annotated[
-        int | None,
-        typer.Option(
-            "--steps",
-            min=1,
-            help="Optimisation steps of each member.",
-            show_default=f"{TEXT_STEPS}; with --pixels {PIXELS_STEPS}",
-        ),
+        int | None, _option("--steps", TEXT_STEPS, PIXELS_STEPS, "Optimisation steps of each member.", min=1)
     ] = None,
     count: Annotated[
-        int | None,
-        typer.Option(
-            "--count",
-            min=1,
-            help="Number of images to generate and audit.",
-            show_default=f"{TEXT_COUNT}; with --pixels {PIXELS_COUNT}",
-        ),
+        int | None, _option("--count", TEXT_COUNT, PIXELS_COUNT, "Number of images to generate and audit.", min=1)
     ] = None,
     home: Annotated[
-        Path | None,
-        typer.Option(
-            "--home",
-            envvar=HOME_VARIABLE,
-            help="Home folder of the registry.",
-            show_default=f"{TEXT_HOME}; with --pixels {PIXELS_HOME}",
-        ),
+        Path | None, _option("--home", TEXT_HOME, PIXELS_HOME, "Home folder of the registry.", envvar=HOME_VARIABLE)
     ] = None,
 ) -> None:
     """Run the whole job in minutes on real works: register, train, generate, audit, report.
@@ -93,25 +69,27 @@ def demo(
     begun = time.monotonic()
     home = home or (PIXELS_HOME if pixels else TEXT_HOME)
     narrate("Real works: emoji of two rightsholders, under two licences.")
-    owners = write_demonstration_works(home / "works")
+    owners, out = write_demonstration_works(home / "works"), home / REPORTS
     if pixels:
-        commands = _pixels(home, owners, steps or PIXELS_STEPS, count or PIXELS_COUNT)
+        commands = _pixels(steps or PIXELS_STEPS, count or PIXELS_COUNT)
     else:
-        commands = _text_to_image(home, owners, steps or TEXT_STEPS, count or TEXT_COUNT)
-    for command, run in commands.items():
-        narrate("")
-        narrate(f"$ creditline {command} --home {shlex.quote(str(home))}")
-        with redirect_stdout(sys.stderr):
-            run()
+        commands = _text_to_image(home, steps or TEXT_STEPS, count or TEXT_COUNT)
+    for command in (
+        "init",
+        f"register {_typed(owners.parent)} --owners {_typed(owners)}",
+        *commands,
+        f"report --all --out {_typed(out)}",
+    ):
+        _run(f"{command} --home {_typed(home)}")
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     narrate("")
     narrate(f"Done in {minutes} min {seconds} s. Open the index in a browser:")
-    echo((home / REPORTS / "index.html").resolve())
+    echo((out / "index.html").resolve())
     for line in (_YOUR_OWN_PIXELS if pixels else _YOUR_OWN).splitlines():
         narrate(line)
 
 
-def _text_to_image(home: Path, owners: Path, steps: int, count: int) -> Commands:
+def _text_to_image(home: Path, steps: int, count: int) -> list[str]:
     """Adapters on the small base; prompts that name works."""
     from cli.demo.base_and_prompts import write_base, write_prompts
 
@@ -119,64 +97,39 @@ def _text_to_image(home: Path, owners: Path, steps: int, count: int) -> Commands
     write_base(base)
     narrate(f"A small text-to-image model as the base. Its card says what it was trained on: {base / 'README.md'}")
     write_prompts(prompts, count)
-    training = f"--rank {RANK} --target attention+conv --batch-size {BATCH} --learning-rate {RATE} --steps {steps}"
-    sampling = f"--guidance {GUIDANCE} --sampler dpm++ --steps {SAMPLING_STEPS}"
-    return {
-        **_registration(home, owners),
-        f"base add {_typed(base)}": lambda: add_base(str(base), home=home),
-        f"encode --within rightsholder --members {MEMBERS} --support {SUPPORT} --weight {WEIGHT}": lambda: encode(
-            members=MEMBERS, within="rightsholder", support=SUPPORT, weight=WEIGHT, home=home
-        ),
-        f"train --base {base.name} {training}": lambda: train(
-            base=base.name,
-            rank=RANK,
-            target="attention+conv",
-            batch_size=BATCH,
-            learning_rate=RATE,
-            steps=steps,
-            home=home,
-        ),
-        f"sample --prompts {_typed(prompts)} {sampling}": lambda: sample(
-            prompts=prompts, guidance=GUIDANCE, method="dpm++", steps=SAMPLING_STEPS, home=home
-        ),
+    return [
+        f"base add {_typed(base)}",
+        f"encode --within rightsholder --members {MEMBERS} --support {SUPPORT} --weight {WEIGHT}",
+        f"train --base {base.name} --rank {RANK} --target attention+conv --batch-size {BATCH} --learning-rate {RATE} "
+        f"--steps {steps}",
+        f"sample --prompts {_typed(prompts)} --guidance {GUIDANCE} --sampler dpm++ --steps {SAMPLING_STEPS}",
         # The Jacobian would cost more than all else in the audit.
-        f"audit --all --shortlist {SHORTLIST} --no-jacobian": lambda: audit(
-            every=True, shortlist=SHORTLIST, jacobian=False, home=home
-        ),
-        **_reports(home),
-    }
+        f"audit --all --shortlist {SHORTLIST} --no-jacobian",
+    ]
 
 
-def _pixels(home: Path, owners: Path, steps: int, count: int) -> Commands:
+def _pixels(steps: int, count: int) -> list[str]:
     """Whole networks, trained from noise; samples without a prompt."""
-    return {
-        **_registration(home, owners),
-        f"encode --within rightsholder --members {PIXELS_MEMBERS}": lambda: encode(
-            members=PIXELS_MEMBERS, within="rightsholder", home=home
-        ),
-        f"train --steps {steps}": lambda: train(steps=steps, home=home),
-        f"sample --count {count} --seed 1": lambda: sample(count=count, seed=1, home=home),
-        f"audit --all --shortlist {SHORTLIST}": lambda: audit(every=True, shortlist=SHORTLIST, home=home),
-        **_reports(home),
-    }
-
-
-def _registration(home: Path, owners: Path) -> Commands:
-    return {
-        "init": lambda: init(home=home),
-        f"register {_typed(owners.parent)} --owners {_typed(owners)}": lambda: register(
-            owners.parent, owners=owners, home=home
-        ),
-    }
-
-
-def _reports(home: Path) -> Commands:
-    out = home / REPORTS
-    return {f"report --all --out {_typed(out)}": lambda: outputs(every=True, out=out, home=home)}
+    return [
+        f"encode --within rightsholder --members {PIXELS_MEMBERS}",
+        f"train --steps {steps}",
+        f"sample --count {count} --seed 1",
+        f"audit --all --shortlist {SHORTLIST}",
+    ]
 
 
 def _typed(path: Path) -> str:
     return shlex.quote(str(path))
+
+
+def _run(command: str) -> None:
+    """Show a command and run it as it is shown."""
+    narrate("")
+    narrate(f"$ creditline {command}")
+    name, *arguments = shlex.split(command)
+    loaded = load(name)
+    with redirect_stdout(sys.stderr), loaded.make_context(name, arguments) as context:
+        loaded.invoke(context)
 
 
 _YOUR_OWN = """
