@@ -228,7 +228,7 @@ class Bench:
         """The members' alignment with one work of an image's ranking."""
         unit, order = self.order[image, place : place + 1], self.order[image, :neighbours]
         around = Neighbours(order, self.works[order], membership[order]) if neighbours else None
-        return member_alignment(predicted[image], self.works[unit], membership[unit], around, [unit])
+        return member_alignment(predicted[image], self.works[unit], around, [unit])
 
     def p_values(self, form: str, place: int, seeds: Sequence[int]) -> np.ndarray:
         """One p-value per seed of codes; the images take turns."""

@@ -207,7 +207,7 @@ def _test(
     nearest = int(unit_of[: int(np.count_nonzero(unit_of != inert))][distance[unit_of != inert].argmin()])
     around = Neighbours(np.arange(inert + 1), pictures, seen)
     units = np.array([inert, nearest])
-    aligned = member_alignment(predictions, pictures[units], seen[units], around, [units[:1], units[1:]])
+    aligned = member_alignment(predictions, pictures[units], around, [units[:1], units[1:]])
     own, pool = contrast_weights(seen[units]), contrast_weights(others)
     return {
         "statistic": np.einsum("un,un->u", aligned.alignment, own),

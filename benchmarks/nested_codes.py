@@ -299,14 +299,14 @@ def tests_of(works: Material, design: Design, ensemble: Ensemble, images: torch.
         neighbours = Neighbours(around, pictures[around], membership[around])
         for place, found in ((0, nearest), (FAR[works.name], far)):
             unit = order[row, place : place + 1]
-            aligned = member_alignment(predictions, pictures[unit], membership[unit], neighbours, [unit]).alignment
+            aligned = member_alignment(predictions, pictures[unit], neighbours, [unit]).alignment
             decoys = assignment.decoys(unit, DECOYS, row).words.reshape(-1)
             found.append(_p(aligned, assignment.codes[unit][None], decoys[:, None], assignment.n))
         owner = design.group_of_work[order[row, 0]]
         own = np.flatnonzero(design.group_of_work == owner)
         own = order[row][np.isin(order[row], own)][:32]
         outside = neighbours.without(np.flatnonzero(design.group_of_work == owner))
-        aligned = member_alignment(predictions, pictures[own], membership[own], outside, [own] * len(own)).alignment
+        aligned = member_alignment(predictions, pictures[own], outside, [own] * len(own)).alignment
         distance = ((pictures[own] - image.flatten().numpy()) ** 2).mean(axis=1) / 4
         weighted = aligned * np.exp(-(distance - distance.min()) / BANDWIDTH)[:, None]
         drawn = assignment.joint_draws(own, DRAWS, np.random.default_rng((row, 1)), new_supports=[owner])
@@ -357,7 +357,6 @@ def lds_of(
         aligned = member_alignment(
             predictions,
             pictures,
-            design.membership,
             Neighbours(around[:0], pictures[:0], design.membership[:0]),
             [around[:0]] * len(pictures),
         ).alignment

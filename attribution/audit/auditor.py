@@ -38,8 +38,9 @@ from attribution.audit.worker import (
 )
 from attribution.denoisers.interface import Prompt
 from attribution.ensemble.serving import ServingEnsemble
-from attribution.evidence.adjustment import MOST, neighbours_of
+from attribution.evidence.adjustment import MOST, Neighbours, neighbours_of
 from attribution.evidence.group_test import REACH, rightsholder_tests
+from attribution.evidence.look_alikes import drawn_together, look_alikes, near_fingerprints
 from attribution.evidence.randomisation import assess_shortlist, steps_used
 from attribution.images import pixels_of, read_image, to_unit_range
 from attribution.metrics.euclidean import NotMeasured
@@ -282,6 +283,7 @@ class Auditor:
         flat, order = image.reshape(-1), listed.blind_order(max(MOST, REACH))
         around = neighbours_of(self.context.encoded, flat, order)
         decoys = self.decoys_of(listed.unit_numbers)
+        groups = self._look_alikes(listed, around)
         evidence = assess_shortlist(
             predictions,
             listed.images,
@@ -291,6 +293,15 @@ class Auditor:
             self.context.ensemble.indices,
             around,
             listed.unit_numbers,
+            drawn_together(
+                groups,
+                listed.unit_numbers,
+                self.context.assignment,
+                decoys.count,
+                serving_of(self.context.ensemble),
+                self.context.ensemble.membership_of,
+                seed_of_image(subject.image_sha256),
+            ),
         )
         rightsholders = rightsholder_tests(
             self.context.registry,
@@ -313,10 +324,20 @@ class Auditor:
             decoys=decoys,
             evidence=evidence,
             rightsholders=rightsholders,
+            look_alikes=tuple(groups),
             neighbours=around.units,
             steps=steps_used(predictions),
             timings={"rank": rank_seconds, "test": time.monotonic() - begun},
         )
+
+    def _look_alikes(self, listed: Shortlisted, around: Neighbours) -> list[Int64[np.ndarray, " place"]]:
+        """Places of the shortlist that are tested as one; none where units have many works."""
+        encoded = self.context.encoded
+        if not encoded.index.single or not len(around.units):
+            return []
+        rows = np.array([encoded.index.rows_of(int(unit))[0] for unit in listed.unit_numbers], dtype=np.int64)
+        near = near_fingerprints(self.context.registry, encoded.asset_ids[rows])
+        return look_alikes(listed.images, around.images.mean(axis=0), near)
 
     def decoys_of(self, units: Int64[np.ndarray, " unit"]) -> Decoys:
         """Decoys of shortlisted units: the same for all units of plain codes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import math
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -36,6 +37,7 @@ from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.home import write_atomically, write_bytes_atomically
 from registry.ids import content_id, sha256_of_file
+from registry.outputs.grades import LOOK_ALIKES
 from registry.outputs.history import CHOSEN_BY_DEFAULT, grades_on_record
 from registry.outputs.queries import check_subject
 from registry.storage import tables
@@ -72,6 +74,11 @@ class AuditSettings:
     """Members that carry the Jacobian's tangents at each step, drawn at random; None: all."""
     lpips: str | None = None
     """The network that measures LPIPS; None: not measured."""
+    main_source: float = 0.1
+    """Lower end of the effect from which a finding is a main source, see
+    :mod:`registry.outputs.grades`."""
+    contributes: float = 0.03
+    """Lower end of the effect from which a finding contributes; below, it is slight."""
 
     def __post_init__(self) -> None:
         if self.shortlist < 1 or self.decoy_limit < 1 or self.works_per_candidate < 1:
@@ -80,6 +87,11 @@ class AuditSettings:
             raise UsageError("the Jacobian's tangents need at least one member a step to carry them")
         if not 0 < self.false_discovery_rate < 1:
             raise UsageError(f"false discovery rate {self.false_discovery_rate}: choose a number between 0 and 1")
+        if not 0 < self.contributes <= self.main_source < math.inf:
+            raise UsageError(
+                f"got thresholds of {self.contributes} to contribute and {self.main_source} for a main source, expected "
+                "two numbers above 0, the first at most the second"
+            )
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,8 @@ class Findings:
     evidence: Evidence
     rightsholders: RightsholderTests | NotMeasured
     """Tests of the rightsholders of the first-ranked works, where units are works."""
+    look_alikes: tuple[Int64[np.ndarray, " place"], ...]
+    """Places of the shortlist that were tested as one, by group."""
     neighbours: Int64[np.ndarray, " unit"]
     """The units adjusted for, see :mod:`attribution.evidence.adjustment`."""
     steps: int
@@ -315,6 +329,7 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
         "sqrt_alpha_bar": [STEPS_FROM, 1.0],
         "step_weights": {"bands": list(BAND_EDGES), "weights": list(STEP_WEIGHTS), "chosen": "beforehand"},
         "neighbours": {"units": len(found.neighbours), "ridge": RIDGE},
+        LOOK_ALIKES: [(places + 1).tolist() for places in found.look_alikes],
         "steps": found.steps,
         "decoys": found.decoys.count,
         "decoys_available": found.decoys.available,

@@ -19,8 +19,9 @@ from jaxtyping import Float64, Int64
 
 from attribution.audit.auditor import Auditor, serving_of
 from attribution.audit.record import Subject
-from attribution.evidence.adjustment import Neighbours, member_alignment, neighbours_of
-from attribution.evidence.randomisation import Evidence, assess_alignment, has_contrast, mean_predictions
+from attribution.evidence.adjustment import Neighbours, neighbours_of
+from attribution.evidence.look_alikes import drawn_together
+from attribution.evidence.randomisation import Evidence, assess_units, has_contrast, mean_predictions
 from attribution.metrics.statistics import Share, share_of, uniformity
 from attribution.sampling.generate import altered_file
 from attribution.sampling.image_predictions import predictions_of
@@ -216,13 +217,20 @@ class _Shortlist:
     images: Float64[np.ndarray, "unit value"]
     predictions: Float64[np.ndarray, "member value"]
     neighbours: Neighbours
+    look_alikes: tuple[Int64[np.ndarray, " place"], ...]
 
     @classmethod
     def of(cls, auditor: Auditor, sample: tables.Sample) -> _Shortlist:
         predictions, image = load_sample(auditor.context.registry.home.sample_tensors(sample.id))
         found = auditor.examine(Subject.of_sample(sample), predictions, image)
         neighbours = neighbours_of(auditor.context.encoded, image.reshape(-1), found.neighbours)
-        return cls(found.shortlisted.unit_numbers, found.shortlisted.images, mean_predictions(predictions), neighbours)
+        return cls(
+            found.shortlisted.unit_numbers,
+            found.shortlisted.images,
+            mean_predictions(predictions),
+            neighbours,
+            found.look_alikes,
+        )
 
     def test(self, auditor: Auditor, dealt: Assignment, draw_seed: int) -> Evidence | None:
         """The evidence under codes dealt anew; None: no code is left to test."""
@@ -238,6 +246,9 @@ class _Shortlist:
             return None
         redrawn = ensemble.membership_of(dealt.codes[self.neighbours.units])
         neighbours = Neighbours(self.neighbours.units, self.neighbours.images, redrawn)
-        left_out = [self.units[place : place + 1] for place in np.flatnonzero(kept)]
-        aligned = member_alignment(self.predictions, self.images[kept], membership[kept], neighbours, left_out)
-        return assess_alignment(aligned, membership[kept], others)
+        units, place = self.units[kept], np.cumsum(kept) - 1
+        groups = [place[group[kept[group]]] for group in self.look_alikes if kept[group].sum() > 1]
+        together = drawn_together(
+            groups, units, dealt, words.shape[-1], serving_of(ensemble), ensemble.membership_of, draw_seed
+        )
+        return assess_units(self.predictions, self.images[kept], membership[kept], others, neighbours, units, together)

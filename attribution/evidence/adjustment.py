@@ -9,7 +9,11 @@ on the neighbours (the first units of the ranking, without the tested unit) fits
     Y_i ~ sum_k theta_k c_ki z_k,
     minimising || Y - sum_k theta_k c_k x z_k ||^2 + lambda ||theta||^2
 
-and a member's alignment with the tested unit is < residual of Y_i, z >.
+and a member's alignment with the tested unit is < residual of Y_i, z >. The neighbours include all
+other units of the shortlist, so the test is of the unit's part in one joint regression: what a
+look-alike of the true source shares with it is taken off before the look-alike is tested. If each
+member i moved the share e_i of the way to the unit's picture, its alignment would grow by (B e)_i;
+the matrix B follows from the pictures and from the codes of the neighbours alone.
 
 The test stays exact. Under the sharp null "the unit made no difference to any member", its own code
 is, given the members and *given the codes of all other units*, uniform over its own code and the
@@ -20,6 +24,7 @@ this: so the neighbours come from a ranking that does not use codes, and the con
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +37,7 @@ MOST = 150
 """Neighbours, at most. More add little, and the cost grows with the cube."""
 MOST_OF_MANY_WORKS = 30
 """Neighbours, at most, if units have many works: every work must be read."""
-RIDGE = 0.3
+RIDGE = 0.1
 """Lambda by the regression's mean diagonal; fixed, see ``benchmarks/evidence_variance.py``."""
 
 
@@ -57,9 +62,9 @@ class MemberAlignment:
     """Alignment of each member's prediction with each unit, relative to the members' mean."""
 
     alignment: Float64[np.ndarray, "unit member"]
-    response: Float64[np.ndarray, "unit member"]
-    """Growth of the alignment if the predictions of members that saw the unit moved all the way to
-    its picture, with the mean fixed."""
+    growth: Float64[np.ndarray, "unit member member"]
+    """Symmetric, not negative: if each member i moves the share e_i of the way to the unit's
+    picture, with the mean fixed, the alignment grows by this matrix times e."""
 
 
 def neighbours_of(
@@ -82,28 +87,61 @@ def neighbours_of(
 def member_alignment(
     predictions: Float64[np.ndarray, "member value"],
     images: Float[np.ndarray, "unit value"],
-    membership: Bool[np.ndarray, "unit member"],
     neighbours: Neighbours | None,
-    left_out: list[Int64[np.ndarray, " other"]],
+    left_out: Sequence[Int64[np.ndarray, " other"]],
 ) -> MemberAlignment:
     """Each member's alignment with each unit, without the effects of the unit's neighbours.
 
     Args:
         predictions: the clean image that each member predicts.
         images: of the tested units, in the members' space.
-        membership: whether a member saw a tested unit; used for the response, never for the
-            alignment.
         neighbours: units whose effects are subtracted; None: no adjustment.
         left_out: per tested unit, the units that must not be its neighbours: itself, and the units
             tested together with it.
     """
+    alignment, parts = _adjusted(predictions, images, neighbours, left_out)
+    mean = predictions.mean(axis=0)
+    lengths = ((images.astype(np.float64) - mean) ** 2).sum(axis=1)
+    growth = lengths[:, None, None] * np.eye(len(predictions))
+    for tested, codes, to_kept, matrix in parts:
+        weighted = to_kept[:, :, None] * codes[None]
+        solved = np.linalg.solve(matrix, np.moveaxis(weighted, 0, 1).reshape(len(matrix), -1))
+        solved = np.moveaxis(solved.reshape(len(matrix), len(tested), -1), 1, 0)
+        growth[tested] -= np.moveaxis(weighted, 1, 2) @ solved
+    return MemberAlignment(alignment, growth)
+
+
+def alignment_alone(
+    predictions: Float64[np.ndarray, "member value"],
+    images: Float[np.ndarray, "unit value"],
+    neighbours: Neighbours | None,
+    left_out: Sequence[Int64[np.ndarray, " other"]],
+) -> Float64[np.ndarray, "unit member"]:
+    """The alignment of :func:`member_alignment`, at less cost."""
+    return _adjusted(predictions, images, neighbours, left_out)[0]
+
+
+Fit = tuple[
+    list[int],
+    Float64[np.ndarray, "neighbour member"],
+    Float64[np.ndarray, "unit neighbour"],
+    Float64[np.ndarray, "neighbour neighbour"],
+]
+"""One regression: the units tested by it, its neighbours' centred bits, the products of the units'
+directions with the neighbours', and the matrix of its normal equations."""
+
+
+def _adjusted(
+    predictions: Float64[np.ndarray, "member value"],
+    images: Float[np.ndarray, "unit value"],
+    neighbours: Neighbours | None,
+    left_out: Sequence[Int64[np.ndarray, " other"]],
+) -> tuple[Float64[np.ndarray, "unit member"], list[Fit]]:
     mean = predictions.mean(axis=0)
     deviation, directions = predictions - mean, images.astype(np.float64) - mean
     alignment = directions @ deviation.T
-    centred = membership - membership.mean(axis=1, keepdims=True)
-    response = centred * (directions**2).sum(axis=1, keepdims=True)
     if neighbours is None:
-        return MemberAlignment(alignment, response)
+        return alignment, []
     others = neighbours.images - mean
     codes = neighbours.membership - neighbours.membership.mean(axis=1, keepdims=True)
     gram = (codes @ codes.T) * (others @ others.T)
@@ -112,15 +150,16 @@ def member_alignment(
     together: dict[tuple[int, ...], list[int]] = {}
     for unit, excluded in enumerate(left_out):
         together.setdefault(tuple(excluded.tolist()), []).append(unit)
+    fits: list[Fit] = []
     for excluded_units, tested in together.items():
         kept = np.flatnonzero(~np.isin(neighbours.units, excluded_units))
         matrix = gram[np.ix_(kept, kept)]
         ridge = RIDGE * np.trace(matrix) / max(1, len(kept))
         if not ridge > 0.0:
             continue
+        matrix += ridge * np.eye(len(kept))
+        theta = np.linalg.solve(matrix, explained[kept])
         to_kept = between[tested][:, kept]
-        own = (codes[kept] @ centred[tested].T) * to_kept.T
-        theta = np.linalg.solve(matrix + ridge * np.eye(len(kept)), np.column_stack([explained[kept], own]))
-        alignment[tested] -= (theta[:, 0] * to_kept) @ codes[kept]
-        response[tested] -= (theta[:, 1:].T * to_kept) @ codes[kept]
-    return MemberAlignment(alignment, response)
+        alignment[tested] -= (theta * to_kept) @ codes[kept]
+        fits.append((tested, codes[kept], to_kept, matrix))
+    return alignment, fits

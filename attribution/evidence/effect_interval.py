@@ -2,22 +2,20 @@
 
 The test of :mod:`attribution.evidence.randomisation` asks whether there is an effect. Suppose
 instead that a member that saw the unit predicts clean images a share d further towards the unit's
-picture a, measured from the members' mean m_t. Then the member's alignment, sum_t < x0_i(x_t), a -
-m_t >, is larger by d * S with S = sum_t ||a - m_t||^2. With d * S subtracted, the unit's code is as
-exchangeable with the decoys as without an effect. So each d can be tested like zero, and the values
-that are not rejected make a confidence interval (Hodges and Lehmann 1963; Rosenbaum 2002, chapter
-2). With W the contrast weights of a code and b the unit's own bits,
+picture a, measured from the members' mean. Then the members' alignments are larger by d B c, with c
+the unit's centred bits and B as in :mod:`attribution.evidence.adjustment`. With d B c subtracted,
+the unit's code is as exchangeable with the decoys as without an effect. So each d can be tested
+like zero, and the values that are not rejected make a confidence interval (Hodges and Lehmann 1963;
+Rosenbaum 2002, chapter 2). With k the centred bits of a decoy,
 
-    T_unit(d) - T_decoy(d) = (T_unit - T_decoy) - d S (1 - W_decoy b)
+    T_unit(d) - T_decoy(d) = (T_unit - T_decoy) - d (sqrt(c' B c) - k' B c / sqrt(k' B k))
 
-Without adjustment this falls in d, since W_decoy b < 1 for every other code: each decoy overtakes
-the unit at one d. Sorted, these values are the steps of the p-value as a function of d, and the
-interval's ends are two of them.
+This falls in d: by Cauchy and Schwarz's inequality the bracket is positive for every other code. So
+each decoy overtakes the unit at one d. Sorted, these values are the steps of the p-value as a
+function of d, and the interval's ends are two of them.
 
-Two kinds of decoys never overtake: decoys with the unit's own bits among the members in service,
-and decoys with a slope that the regression adjustment (:mod:`attribution.evidence.adjustment`)
-makes negative. Both are counted as overtaking at every d. This can only widen the interval, so its
-coverage is at least 95 %.
+Decoys with the unit's own bits among the members in service never overtake. They are counted as
+overtaking at every d. This can only widen the interval, so its coverage is at least 95 %.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ TOO_FEW_DECOYS = "too few decoys: the test rejects no effect at this level, howe
 NO_DISTANCE = "the members' mean prediction is the work's picture itself, so there is no way left between them"
 NO_NUMBER = "a member's prediction is no number"
 SAME_CODE = 1e-12
-"""Slopes up to this share of the response count as not positive: the decoy never overtakes."""
+"""Slopes up to this share of the unit's own growth count as 0: the decoy never overtakes."""
 
 
 @dataclass(frozen=True)

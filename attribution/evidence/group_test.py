@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
 from attribution.ensemble.serving import ServingEnsemble
-from attribution.evidence.adjustment import Neighbours, member_alignment
+from attribution.evidence.adjustment import Neighbours, alignment_alone
 from attribution.evidence.randomisation import contrast_weights, mean_predictions
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.statistics import benjamini_hochberg
@@ -158,7 +158,7 @@ def rightsholder_tests(
     ]
     tested = assess_rightsholders(
         [
-            member_alignment(predicted, pictures[p], membership[p], neighbours, [out] * len(p)).alignment
+            alignment_alone(predicted, pictures[p], neighbours, [out] * len(p))
             for p, out in zip(held.values(), left_out, strict=True)
         ],
         membership,

@@ -10,12 +10,15 @@ p-value, whatever the model (Fisher's randomisation test):
 The statistic is directed: do the members that saw the unit pull the output towards the unit's
 works?
 
-    T = < mean of P_i over members that saw it - mean of P_i over the others, a - mean_i P_i >
+    T = sum_i c_i A_i / sqrt(c' B c)
 
-P_i is the clean image that member i predicts, a weighted mean over steps; a is the unit's picture,
-or the weighted mean of its works' pictures. All of these are in the space in which members predict:
-pixels, or the latents of a latent kind. The effects of *other* units are subtracted first
-(:mod:`attribution.evidence.adjustment`).
+A_i is the alignment < P_i - mean_j P_j, a - mean_j P_j > without the effects of *other* units
+(:mod:`attribution.evidence.adjustment`), c the code's bits minus their mean, and B the growth of
+the alignments by an effect. P_i is the clean image that member i predicts, a weighted mean over
+steps; a is the unit's picture, or the weighted mean of its works' pictures. All of these are in the
+space in which members predict: pixels, or the latents of a latent kind. The divisor is how far T
+would stray if every value of a prediction had noise of variance 1: codes that the neighbours'
+effects hide partly count with what is left of them.
 
 Where codes nest in supports of groups, a unit's decoys are the free words of its own support; given
 the codes of all other units, its code is uniform over itself and these
@@ -61,6 +64,8 @@ STEP_WEIGHTS = (0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 """Weight by band of :mod:`attribution.sampling.predictions`; noisy steps say little."""
 STEPS_FROM = 0.3
 """sqrt(alpha_bar) above which steps have a weight."""
+NO_GROWTH = 1e-12
+"""A code whose squared length is up to this share of the largest possible has no pull."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,16 @@ class Evidence:
     effects: Effects
     alignment: Float64[np.ndarray, "unit member"]
     """The members' alignment with each unit, independent of the unit's own code."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Units of a shortlist that are tested as one; all of them get the result."""
+
+    places: Int64[np.ndarray, " unit"]
+    """Their places in the shortlist."""
+    draws: Bool[np.ndarray, "draw unit member"]
+    """Their codes dealt anew together, as many as each unit has decoys."""
 
 
 def contrast_weights(membership: Bool[np.ndarray, "*code member"]) -> Float64[np.ndarray, "*code member"]:
@@ -121,6 +136,7 @@ def assess_shortlist(
     serving: Sequence[int] | None = None,
     neighbours: Neighbours | None = None,
     units: Int64[np.ndarray, " unit"] | None = None,
+    together: Sequence[Together] = (),
 ) -> Evidence:
     """Test each unit of a shortlist that was chosen without the codes.
 
@@ -135,6 +151,7 @@ def assess_shortlist(
         serving: indices of the members of ``predictions``; None: all.
         neighbours: units whose effects are subtracted; None: no adjustment.
         units: numbers of the tested units; required with ``neighbours``.
+        together: units that are tested as one.
 
     Raises:
         UsageError: a code has no contrast among these members, or ``units`` is missing.
@@ -144,9 +161,35 @@ def assess_shortlist(
     decoy_membership = bits(decoys.ravel(), n)[:, members].reshape(*decoys.shape, len(members))
     if neighbours is not None and units is None:
         raise UsageError("neighbours without the numbers of the tested units: a unit must not be its own neighbour")
-    left_out = [] if units is None else [units[place : place + 1] for place in range(len(units))]
-    aligned = member_alignment(mean_predictions(predictions), images, membership, neighbours, left_out)
-    return assess_alignment(aligned, membership, decoy_membership)
+    numbers = np.arange(len(images)) if units is None else units
+    return assess_units(
+        mean_predictions(predictions), images, membership, decoy_membership, neighbours, numbers, together
+    )
+
+
+def assess_units(
+    predictions: Float64[np.ndarray, "member value"],
+    images: Float[np.ndarray, "unit value"],
+    membership: Bool[np.ndarray, "unit member"],
+    decoy_membership: Bool[np.ndarray, "decoy member"] | Bool[np.ndarray, "unit decoy member"],
+    neighbours: Neighbours | None,
+    units: Int64[np.ndarray, " unit"],
+    together: Sequence[Together] = (),
+) -> Evidence:
+    """Test units from the members' mean predictions; arguments as in :func:`assess_shortlist`.
+
+    Raises:
+        UsageError: a code has no contrast among these members.
+    """
+    left_out = [units[place : place + 1] for place in range(len(units))]
+    aligned = member_alignment(predictions, images, neighbours, left_out)
+    pulls = pulls_of(aligned, membership, decoy_membership)
+    for group in together:
+        picture = images[group.places].mean(axis=0, keepdims=True)
+        joint = member_alignment(predictions, picture, neighbours, [units[group.places]])
+        own, drawn = membership[group.places].mean(axis=0), group.draws.mean(axis=1)
+        pulls.replace(group.places, _pull(joint.alignment[0], joint.growth[0], own, drawn))
+    return evidence_of(pulls, aligned.alignment)
 
 
 def assess_alignment(
@@ -159,18 +202,71 @@ def assess_alignment(
     Raises:
         UsageError: a code has no contrast among these members.
     """
+    return evidence_of(pulls_of(aligned, membership, decoy_membership), aligned.alignment)
+
+
+@dataclass(frozen=True)
+class Pulls:
+    """Statistics, and their growth by the size of the tested unit's effect."""
+
+    own: Float64[np.ndarray, " unit"]
+    own_growth: Float64[np.ndarray, " unit"]
+    decoys: Float64[np.ndarray, "unit decoy"]
+    decoy_growth: Float64[np.ndarray, "unit decoy"]
+
+    def replace(self, places: Int64[np.ndarray, " unit"], pull: _Pull) -> None:
+        """Give several units one result."""
+        for mine, theirs in zip((self.own, self.own_growth, self.decoys, self.decoy_growth), pull, strict=True):
+            mine[places] = theirs
+
+
+def pulls_of(
+    aligned: MemberAlignment,
+    membership: Bool[np.ndarray, "unit member"],
+    decoy_membership: Bool[np.ndarray, "decoy member"] | Bool[np.ndarray, "unit decoy member"],
+) -> Pulls:
+    """The statistic of each unit under its own code and under its decoys.
+
+    Raises:
+        UsageError: a code has no contrast among these members.
+    """
     if not (has_contrast(membership).all() and has_contrast(decoy_membership).all()):
         raise UsageError("a unit that all members saw, or none, cannot be tested")
-    own, others = contrast_weights(membership), contrast_weights(decoy_membership)
-    statistic = np.einsum("un,un->u", aligned.alignment, own)
-    decoy_statistic = _under(aligned.alignment, others)
-    p_value = exact_p_values(statistic, decoy_statistic)
-    effects = effects_of(
-        statistic, decoy_statistic, np.einsum("un,un->u", aligned.response, own), _under(aligned.response, others)
-    )
-    return Evidence(statistic, decoy_statistic, p_value, benjamini_hochberg(p_value), effects, aligned.alignment)
+    count, decoys = len(membership), decoy_membership.shape[-2]
+    found = Pulls(np.empty(count), np.empty(count), np.empty((count, decoys)), np.empty((count, decoys)))
+    for unit in range(count):
+        others = decoy_membership if decoy_membership.ndim == 2 else decoy_membership[unit]
+        found.replace(np.array([unit]), _pull(aligned.alignment[unit], aligned.growth[unit], membership[unit], others))
+    return found
 
 
-def _under(values: Float64[np.ndarray, "unit member"], others: np.ndarray) -> Float64[np.ndarray, "unit decoy"]:
-    """Each unit's contrast under the decoys that all units share, or under its own."""
-    return values @ others.T if others.ndim == 2 else np.asarray(np.einsum("um,udm->ud", values, others))
+def evidence_of(pulls: Pulls, alignment: Float64[np.ndarray, "unit member"]) -> Evidence:
+    """The p-values, q-values and effects of statistics."""
+    p_value = exact_p_values(pulls.own, pulls.decoys)
+    effects = effects_of(pulls.own, pulls.decoys, pulls.own_growth, pulls.decoy_growth)
+    return Evidence(pulls.own, pulls.decoys, p_value, benjamini_hochberg(p_value), effects, alignment)
+
+
+_Pull = tuple[float, float, Float64[np.ndarray, " code"], Float64[np.ndarray, " code"]]
+
+
+def _pull(
+    alignment: Float64[np.ndarray, " member"],
+    growth: Float64[np.ndarray, "member member"],
+    own: Bool[np.ndarray, " member"] | Float64[np.ndarray, " member"],
+    others: Bool[np.ndarray, "code member"] | Float64[np.ndarray, "code member"],
+) -> _Pull:
+    """T under the own code and other codes, and the growth of each by the size of the effect.
+
+    A code is the share of a unit, or of a group of units, that each member saw.
+    """
+    shares = np.concatenate([own[None], others]).astype(np.float64)
+    shares -= shares.mean(axis=1, keepdims=True)
+    moved = shares @ growth
+    squared = (moved * shares).sum(axis=1)
+    # A code that moves nothing, up to rounding, has no pull. What is no number stays none.
+    still = squared <= NO_GROWTH * np.trace(growth) * (shares**2).sum(axis=1)
+    length = np.sqrt(np.where(still, 1.0, squared))
+    statistic, grown = shares @ alignment / length, moved @ shares[0] / length
+    statistic[still & np.isfinite(statistic)], grown[still] = 0.0, 0.0
+    return float(statistic[0]), float(grown[0]), statistic[1:], grown[1:]

@@ -70,7 +70,7 @@ class Tests:
         pictures = np.concatenate([self.works, self.unseen])[units]
         left_out = [units[place : place + 1] for place in range(len(units))]
         membership = bits(codes[units], n)
-        aligned = member_alignment(self.predict(predictions), pictures, membership, near, left_out)
+        aligned = member_alignment(self.predict(predictions), pictures, near, left_out)
         return assess_alignment(aligned, membership, bits(decoys, n)).p_value
 
     def p_values(self, predictions: MemberPredictions, order: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -147,6 +147,6 @@ def statistics_of(queries: Queries) -> Float64[np.ndarray, "query work"]:
     weights = contrast_weights(membership)
     found = []
     for one in queries.predictions:
-        aligned = member_alignment(mean_predictions(one), works, membership, nobody, [np.arange(0)] * len(works))
+        aligned = member_alignment(mean_predictions(one), works, nobody, [np.arange(0)] * len(works))
         found.append(np.einsum("um,um->u", aligned.alignment, weights))
     return np.stack(found)

@@ -169,6 +169,19 @@ TABLE = Table(
             "What the work's file says about an AI model that made it",
             f"{_NO_WORK}, or {NOT_SYNTHETIC}",
         ),
+        Column(
+            "grade",
+            "text",
+            "How much the unit matters, by q and `effect_low`: `main source`, `contributes`, `detectable but slight`, "
+            "`not shown`",
+            "the audit had no thresholds",
+        ),
+        Column(
+            "group_number",
+            "whole number",
+            "Number of its group of look-alikes in the audit, which were tested as one and share p, q and effect",
+            "it looks like no other candidate",
+        ),
     ),
 )
 COLUMNS = TABLE.names
@@ -283,7 +296,18 @@ def _base(report: ReportFacts) -> dict[str, Any]:
     }
 
 
-_AS_IN_JSON = {"rank", "unit_number", "unit_key", "passes", "p_value", "q_value", "statistic", "score"}
+_AS_IN_JSON = {
+    "rank",
+    "unit_number",
+    "unit_key",
+    "passes",
+    "grade",
+    "group_number",
+    "p_value",
+    "q_value",
+    "statistic",
+    "score",
+}
 
 
 def _effect(effect: Effect | NotMeasured) -> dict[str, Any]:

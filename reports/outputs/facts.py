@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field
 
 from registry.outputs.chance import evidence_key
+from registry.outputs.grades import Grade
 from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
 
 VERSION: Literal[1] = 1
@@ -154,6 +155,12 @@ class Candidate(Facts):
     group: str | None = Field(description="Where codes nest: name of the unit's group; null: it has none.")
     work_count: int
     passes: bool
+    grade: Grade | None = Field(
+        description="How much the unit matters, from q and the lower end of its effect; null: the audit had no thresholds."
+    )
+    group_number: int | None = Field(
+        description="Number of its group of look-alikes, which were tested as one and share the evidence; null: it has none."
+    )
     p_value: float
     q_value: float
     statistic: float

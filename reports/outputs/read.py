@@ -20,6 +20,7 @@ from registry.home import Home
 from registry.members.serving import history_of, newest_of, served_by
 from registry.outputs.base_claim import base_claim
 from registry.outputs.evaluations import newest_evaluation
+from registry.outputs.grades import Thresholds, grade_of, look_alikes_of
 from registry.outputs.history import audits_of_image
 from registry.similarity.kept_pictures import unlike_works
 from registry.storage import tables
@@ -29,7 +30,7 @@ from reports.evaluations.sentences import quoted, similarity_sentence
 from reports.facts import BasePart, NotMeasured
 from reports.outputs import totals
 from reports.outputs.artefacts import Artefact, read_artefact
-from reports.outputs.facts import AuditOfImage, Candidate, Ensemble, Gap, Member, Output, ReportFacts
+from reports.outputs.facts import AuditOfImage, Candidate, Ensemble, Gap, Member, Method, Output, ReportFacts
 from reports.outputs.illustrations import Illustrations, Report, Shown
 from reports.outputs.landscapes import KINDS, read_base_alone, read_influences, read_landscape, read_lpips, reason_of
 from reports.outputs.limits import limits_of
@@ -70,7 +71,7 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
     base_alone, base_picture = (None, None) if ensemble.base is None else read_base_alone(audit, artefact)
     without = {row.rank: _without(row, artefact) for row in rows.candidates[audit.id]}
     candidates = [
-        _read_candidate(audit, row, ensemble, method.false_discovery_rate, rows, members, without[row.rank])
+        _read_candidate(audit, row, ensemble, method, rows, members, without[row.rank])
         for row in rows.candidates[audit.id]
     ]
     works, work_gaps = _read_work_pictures(session, home, audit, candidates)
@@ -265,7 +266,7 @@ def _read_candidate(
     audit: Audit,
     row: tables.Candidate,
     ensemble: Ensemble,
-    rate: float,
+    method: Method,
     rows: Rows,
     members: Sequence[tables.Member],
     without: Shown,
@@ -278,6 +279,7 @@ def _read_candidate(
             f"audit {audit.id} lists candidate {row.rank} with a value that is no number; run the audit again"
         )
     support = rows.supports.get((ensemble.encoding_id, row.unit_number))
+    thresholds = Thresholds.of(method.settings)
     missing = {
         kind: NotMeasured(
             (row.lpips_not_measured if kind.endswith("lpips") else row.not_measured) or reason_of(audit, kind)
@@ -293,7 +295,11 @@ def _read_candidate(
         support=None if support is None else f"{support.word:0{ensemble.n}b}"[::-1],
         group=None if support is None else support.group,
         work_count=rows.work_counts.get((ensemble.encoding_id, row.unit_number), 0),
-        passes=row.q_value <= rate,
+        passes=row.q_value <= method.false_discovery_rate,
+        grade=None
+        if thresholds is None
+        else grade_of(row.q_value, row.effect_low, method.false_discovery_rate, thresholds),
+        group_number=look_alikes_of(audit.test).get(row.rank),
         p_value=row.p_value,
         q_value=row.q_value,
         statistic=row.statistic,

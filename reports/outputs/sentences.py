@@ -6,9 +6,11 @@ correct. Names from the registry appear unchanged; templates escape them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from registry.outputs.base_claim import IN_FINE_TUNING
+from registry.outputs.grades import GRADES, MATTERS, SLIGHT
 from registry.outputs.history import CHOSEN_BY_NAME
 from reports.facts import NotMeasured
 from reports.outputs.facts import (
@@ -21,7 +23,7 @@ from reports.outputs.facts import (
     Work,
     by_evidence,
 )
-from reports.rendering.wording import count, other_members, percent, plain
+from reports.rendering.wording import count, number, other_members, percent, plain
 
 FROM_INSIDE = "A finding does not say that the output is a copy, nor that nothing else contributed."
 FROM_OUTSIDE = (
@@ -44,7 +46,14 @@ def verdict_of(
         attributable=attributable,
         sentence=headline(output, ensemble, candidates),
         explanation=" ".join(
-            filter(None, (certainty(output, ensemble, method, candidates), passing_together(together, ensemble)))
+            filter(
+                None,
+                (
+                    slight_ones(ensemble, candidates),
+                    certainty(output, ensemble, method, candidates),
+                    passing_together(together, ensemble),
+                ),
+            )
         ),
         passing_ranks=[each.rank for each in by_evidence(candidates) if each.passes],
         taken_back=taken_back(ensemble, candidates),
@@ -86,23 +95,96 @@ def group_noun(ensemble: Ensemble) -> str:
 
 
 def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]) -> str:
-    """The verdict in one sentence.
+    """The verdict in one sentence: it names the main sources, and counts what else contributes.
 
     Nothing ties an image from outside to these models: its verdict is about the models, not the
     image. Of models on a base, the verdict is about the fine-tuning alone.
     """
-    passing = [each for each in by_evidence(candidates) if each.passes]
-    if not passing:
+    found = findings(candidates)
+    start, preposition = (_OF_AN_OUTPUT, "to") if output.generated else (_OF_AN_IMAGE, "on")
+    scope = "" if ensemble.base is None else f", {IN_FINE_TUNING}"
+    if not found:
         explained = "this output" if output.generated else "what these models make of this image"
         verdict = f"no single {unit_noun(ensemble)} was found to explain {explained}."
         return _capital(verdict if ensemble.base is None else f"{IN_FINE_TUNING}, {verdict}")
-    start, preposition = (_OF_AN_OUTPUT, "to") if output.generated else (_OF_AN_IMAGE, "on")
-    first = f"{preposition} {named(ensemble, passing[0])}"
-    if ensemble.base is not None:
-        first = f"{first}, {IN_FINE_TUNING}"
-    if len(passing) == 1:
-        return f"{start}{first}."
-    return f"{start}{preposition} {len(passing)} {unit_noun(ensemble, len(passing))}, first of all {first}."
+    main, contributing = (_of(found, grade) for grade in MATTERS)
+    names = [_together(ensemble, finding) for finding in main[:_NAMED_TOGETHER]]
+    if found[0][0].grade is None:
+        first = f"{preposition} {_together(ensemble, found[0])}{scope}"
+        several = f"{preposition} {_counted(found, ensemble)}, first of all "
+        return f"{start}{several if len(found) > 1 else ''}{first}."
+    if not main and not contributing:
+        return f"{start}{preposition} no {unit_noun(ensemble)} that matters{scope}: {_slight(found, ensemble)}."
+    if not main:
+        first = _together(ensemble, contributing[0])
+        parts = first if len(contributing) == 1 else f"{_counted(contributing, ensemble)}, most of all {first}"
+        return f"{start}in part {preposition} {parts}{scope}. None is a main source."
+    if len(main) > _NAMED_TOGETHER:
+        sources = f"{_counted(main, ensemble)}, first of all {preposition} {names[0]}"
+    else:
+        sources = _listed(names, "and")
+    if contributing:
+        sources += f"{scope}, and in part {preposition} {_counted(contributing, ensemble, 'other ')}"
+        scope = ""
+    return f"{start}{preposition} {sources}{scope}."
+
+
+Finding = Sequence[Candidate]
+"""Passing candidates that were tested as one: a group of look-alikes, or one candidate alone."""
+
+
+def findings(candidates: Sequence[Candidate]) -> list[Finding]:
+    """What passes: the best grade first, then the largest effect at least, then the evidence."""
+    found: dict[tuple[str, int], list[Candidate]] = {}
+    for each in by_evidence(candidates):
+        if each.passes:
+            key = ("alone", each.rank) if each.group_number is None else ("group", each.group_number)
+            found.setdefault(key, []).append(each)
+
+    def weight(finding: Finding) -> tuple[int, float]:
+        first = finding[0]
+        grade = len(GRADES) if first.grade is None else GRADES.index(first.grade)
+        return grade, math.inf if first.grade is None or isinstance(first.effect, NotMeasured) else -first.effect.low
+
+    return sorted(found.values(), key=weight)
+
+
+def slight_ones(ensemble: Ensemble, candidates: Sequence[Candidate]) -> str:
+    """The findings that do not matter, counted; empty if there are none, or nothing else."""
+    found = findings(candidates)
+    slight = _of(found, SLIGHT)
+    return f"{_capital(_slight(slight, ensemble, 'other '))}." if slight and len(slight) < len(found) else ""
+
+
+def _of(found: Sequence[Finding], grade: str) -> list[Finding]:
+    return [finding for finding in found if finding[0].grade == grade]
+
+
+def _slight(found: Sequence[Finding], ensemble: Ensemble, other: str = "") -> str:
+    return f"{_counted(found, ensemble, other)} made a difference that is detectable but slight"
+
+
+def _counted(found: Sequence[Finding], ensemble: Ensemble, other: str = "") -> str:
+    """``2 works and 1 group of look-alikes``."""
+    alone = sum(len(finding) == 1 for finding in found)
+    parts = [count(alone, f"{other}{unit_noun(ensemble)}", f"{other}{unit_noun(ensemble, 2)}")] if alone else []
+    if alone < len(found):
+        parts.append(count(len(found) - alone, f"{other}group of look-alikes", f"{other}groups of look-alikes"))
+    return " and ".join(parts)
+
+
+def _together(ensemble: Ensemble, finding: Finding) -> str:
+    """A finding by name; of a group of look-alikes all, or how many there are."""
+    first, *others = (named(ensemble, each) for each in finding)
+    if not others:
+        return first
+    if len(finding) > _NAMED_TOGETHER:
+        return f"{first} or {count(len(others), 'look-alike')} of it, which the test cannot tell apart"
+    return f"{_listed([first, *others], 'or')}, which the test cannot tell apart"
+
+
+def _listed(names: Sequence[str], last: str) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
 def brief(sentence: str) -> str:
@@ -136,9 +218,11 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
     nearest = by_evidence(candidates)[0]
     passing = [each for each in by_evidence(candidates) if each.passes]
     if passing:
+        first = findings(candidates)[0][0]
         limit = FROM_INSIDE if output.generated else FROM_OUTSIDE
-        pull = meaning_of_p(nearest, method, ensemble, by_name=len(passing) > 1)
-        return f"{pull} {meaning_of_q(passing, tested, ensemble)} {limit}"
+        pull = meaning_of_p(first, method, ensemble, by_name=len(passing) > 1)
+        said = (pull, meaning_of_effect(first), meaning_of_q(passing, tested, ensemble), at_the_limit(passing, method))
+        return " ".join(filter(None, (*said, limit)))
     units = count(tested, unit_noun(ensemble), unit_noun(ensemble, 2))
     image, spread = ("output", ": an output may draw a little on many works") if output.generated else ("image", "")
     if spread and ensemble.base is not None:
@@ -174,7 +258,9 @@ def meaning_of_p(candidate: Candidate, method: Method, ensemble: Ensemble, *, by
     ``by_name``: with the candidate's label, for a text about several candidates.
     """
     works, them = ("this work", "it") if ensemble.unit_kind == "asset" else ("these works", "them")
-    if by_name:
+    if candidate.group_number is not None:
+        works, them = "these look-alikes", "them"
+    elif by_name:
         label = plain(candidate.label, 80)
         works = f"“{label}”" if ensemble.unit_kind == "asset" else f"the works of {label}"
     as_strong = round(candidate.p_value * (method.decoys + 1)) - 1
@@ -186,6 +272,37 @@ def meaning_of_p(candidate: Candidate, method: Method, ensemble: Ensemble, *, by
     return (
         f"Of {groups} of models, {as_strong:,} pull the output towards {works} at least as strongly as the models that saw "
         f"{them}."
+    )
+
+
+def meaning_of_effect(candidate: Candidate) -> str:
+    """The size of a graded effect; empty without one."""
+    if candidate.grade is None or isinstance(candidate.effect, NotMeasured):
+        return ""
+    effect = candidate.effect
+    return (
+        f"Having seen {'them' if candidate.group_number is not None or candidate.work_count > 1 else 'it'} takes a model "
+        f"{_way(effect.value)} further on the way from what all models predict together to the picture, by the data between "
+        f"{_way(effect.low)} and {_way(effect.high)}."
+    )
+
+
+def _way(share: float) -> str:
+    return f"{number(share * 100, 2)} %"
+
+
+def at_the_limit(passing: Sequence[Candidate], method: Method) -> str:
+    """Says so if no finding alone could have been surer; empty otherwise."""
+    surest = min(each.q_value for each in passing)
+    if not math.isclose(surest, method.smallest_q, rel_tol=1e-9):
+        return ""
+    limit = "No surer result is possible for one finding alone with these members"
+    # The next larger q of a single finding is twice the smallest.
+    if 2.0 * method.smallest_q <= method.false_discovery_rate:
+        return f"{limit}."
+    return (
+        f"{limit}, and it is borderline: if one other group of models had pulled as strongly, the finding would not have "
+        "passed."
     )
 
 

@@ -179,7 +179,14 @@ class World:
             sample_id=sample.id if sample else None,
             image_name=image_name,
             image_sha256=image_sha256 or (sample.image_sha256 if sample else _sha256(subject)),
-            settings={"shortlist": len(units), "false_discovery_rate": 0.05, "decoy_limit": 20000, "exact": exact},
+            settings={
+                "shortlist": len(units),
+                "false_discovery_rate": 0.05,
+                "decoy_limit": 20000,
+                "exact": exact,
+                "main_source": 0.1,
+                "contributes": 0.03,
+            },
             ranker={
                 "name": "pixel-kernel",
                 "bandwidth": 0.01,

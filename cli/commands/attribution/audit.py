@@ -41,6 +41,16 @@ def audit(
     rate: Annotated[
         float, typer.Option("--false-discovery-rate", metavar="RATE", help="Largest q of a finding.")
     ] = 0.05,
+    main_source: Annotated[
+        float,
+        typer.Option(
+            "--main-source", metavar="SHARE", help="Lower end of an effect from which a finding is a main source."
+        ),
+    ] = 0.1,
+    contributes: Annotated[
+        float,
+        typer.Option("--contributes", metavar="SHARE", help="Lower end of an effect from which a finding contributes."),
+    ] = 0.03,
     decoys: Annotated[int, typer.Option("--decoys", min=1, help="Largest number of decoys to test against.")] = 20_000,
     jacobian: Annotated[bool, typer.Option(help="Estimate the influence of every unit from the Jacobian.")] = True,
     exact: Annotated[bool, typer.Option("--exact", help="Measure the influence of every unit by ablation.")] = False,
@@ -109,6 +119,8 @@ def audit(
         jacobian=jacobian,
         exact=exact,
         jacobian_members=jacobian_members,
+        main_source=main_source,
+        contributes=contributes,
     )
     where = choose_device(device, workers)
     with progress_bars() as progress:

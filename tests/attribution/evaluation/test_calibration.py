@@ -13,11 +13,11 @@ from attribution.audit.record import AuditSettings
 from attribution.ensemble.serving import open_ensemble
 from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
 from attribution.evaluation.false_attribution import FalseAttribution, false_attribution_rate, nearest_units
-from attribution.evidence.randomisation import contrast_weights
 from attribution.images import to_pixels
 from attribution.sampling.noise import exogenous_noise
 from attribution.sampling.predictions import load_predictions
 from attribution.sampling.schedule import SamplerSettings
+from registry.basis.p_values import exact_p_values
 from registry.errors import UsageError
 from registry.outputs.queries import candidates_of
 from tests.attribution.conftest import CPU, World
@@ -84,11 +84,10 @@ def test_a_test_that_favours_units_does_not_pass(auditor: Auditor, monkeypatch: 
     """If decoys were weaker than units, by a bug, the calibration would show it."""
     import attribution.evidence
 
-    def unfair(membership: np.ndarray) -> np.ndarray:
-        weights = contrast_weights(membership)
-        return weights * (0.01 if len(weights) == 2 else 1.0)
+    def unfair(statistic: np.ndarray, decoy_statistic: np.ndarray) -> np.ndarray:
+        return exact_p_values(statistic, 0.01 * decoy_statistic)
 
-    monkeypatch.setattr(attribution.evidence.randomisation, "contrast_weights", unfair)
+    monkeypatch.setattr(attribution.evidence.randomisation, "exact_p_values", unfair)
     assert null_calibration(auditor, 400).uniformity_p < 0.01
 
 

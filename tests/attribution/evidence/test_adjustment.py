@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from attribution.evidence.adjustment import RIDGE, Neighbours, member_alignment, neighbours_of
+from attribution.evidence.adjustment import RIDGE, Neighbours, alignment_alone, member_alignment, neighbours_of
 from attribution.evidence.randomisation import assess_alignment, assess_shortlist
 from attribution.ranking.encoded_works import EncodedWorks
 from registry.encodings.codes import codes_of, decoys
@@ -36,9 +36,7 @@ def around(pictures: np.ndarray, membership: np.ndarray, first: int = 0) -> Neig
 def test_residual_is_that_of_ridge_regression() -> None:
     """Against a regression with a column per neighbour, over every value of every member."""
     pictures, membership, _, clean = world(0)
-    found = member_alignment(
-        clean, pictures[:2], membership[:2], around(pictures, membership), [np.array([0]), np.array([1])]
-    )
+    found = member_alignment(clean, pictures[:2], around(pictures, membership), [np.array([0]), np.array([1])])
     mean = clean.mean(axis=0)
     for unit in range(2):
         rest = [k for k in range(UNITS) if k != unit]
@@ -49,14 +47,18 @@ def test_residual_is_that_of_ridge_regression() -> None:
         np.testing.assert_allclose(found.alignment[unit], left @ (pictures[unit] - mean), rtol=1e-6, atol=1e-9)
 
 
-def test_response_is_what_an_effect_adds() -> None:
-    """Moving members that saw the unit all the way, about the same mean, adds the response."""
+def test_growth_is_what_an_effect_adds() -> None:
+    """Moving members that saw the unit all the way, about the same mean, adds growth by code."""
     pictures, membership, _, clean = world(1)
     close, left_out = around(pictures, membership), [np.array([3])]
-    before = member_alignment(clean, pictures[3:4], membership[3:4], close, left_out)
-    moved = clean + np.outer(membership[3] - 0.5, pictures[3] - clean.mean(axis=0))
-    after = member_alignment(moved, pictures[3:4], membership[3:4], close, left_out)
-    np.testing.assert_allclose(after.alignment - before.alignment, before.response, rtol=1e-6, atol=1e-9)
+    before = member_alignment(clean, pictures[3:4], close, left_out)
+    moves = membership[3] - 0.5
+    moved = clean + np.outer(moves, pictures[3] - clean.mean(axis=0))
+    after = member_alignment(moved, pictures[3:4], close, left_out)
+    np.testing.assert_allclose(after.alignment - before.alignment, before.growth @ moves, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(before.growth[0], before.growth[0].T, rtol=1e-9, atol=1e-9)
+    assert np.linalg.eigvalsh(before.growth[0])[0] > 0.0
+    np.testing.assert_array_equal(alignment_alone(clean, pictures[3:4], close, left_out), before.alignment)
 
 
 def test_pulls_do_not_depend_on_the_units_own_code() -> None:
@@ -65,10 +67,10 @@ def test_pulls_do_not_depend_on_the_units_own_code() -> None:
     other = membership.copy()
     other[0] = ~other[0]
     left_out = [np.array([0])]
-    one = member_alignment(clean, pictures[:1], membership[:1], around(pictures, membership), left_out)
-    two = member_alignment(clean, pictures[:1], other[:1], around(pictures, other), left_out)
+    one = member_alignment(clean, pictures[:1], around(pictures, membership), left_out)
+    two = member_alignment(clean, pictures[:1], around(pictures, other), left_out)
     np.testing.assert_array_equal(one.alignment, two.alignment)
-    assert not np.array_equal(one.response, two.response)
+    np.testing.assert_array_equal(one.growth, two.growth)
 
 
 def test_p_values_are_uniform_under_the_sharp_null() -> None:
@@ -76,7 +78,7 @@ def test_p_values_are_uniform_under_the_sharp_null() -> None:
     p_values = []
     for seed in range(300):
         pictures, membership, others, clean = world(seed)
-        pulls = member_alignment(clean, pictures[:1], membership[:1], around(pictures, membership), [np.array([0])])
+        pulls = member_alignment(clean, pictures[:1], around(pictures, membership), [np.array([0])])
         p_values.append(assess_alignment(pulls, membership[:1], others).p_value[0])
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
@@ -91,7 +93,7 @@ def test_neighbours_make_effects_visible() -> None:
         clean += 0.1 * np.random.default_rng(seed).normal(size=clean.shape)
         close = Neighbours(np.arange(7), pictures[:7], membership[:7])
         for name, taken_off in (("plain", None), ("adjusted", close)):
-            pulls = member_alignment(clean, pictures[:1], membership[:1], taken_off, [np.array([0])])
+            pulls = member_alignment(clean, pictures[:1], taken_off, [np.array([0])])
             p_values[name].append(assess_alignment(pulls, membership[:1], others).p_value[0])
     found = {name: np.mean(np.array(values) <= 0.05) for name, values in p_values.items()}
     assert found["adjusted"] > found["plain"] + 0.2

@@ -51,7 +51,7 @@ def test_statistic_is_the_weighted_sum_of_the_works_statistics() -> None:
     ]
     assert found[0].p_value == pytest.approx(np.mean(np.array(every) >= found[0].statistic - 1e-12), abs=0.01)
     # One work's test is the unit's own test, with its own code in the pool.
-    unit = assess_alignment(MemberAlignment(pulls[[1]], pulls[[1]]), membership[[1]], others)
+    unit = assess_alignment(MemberAlignment(pulls[[1]], np.eye(n)[None]), membership[[1]], others)
     assert found[1].p_value == pytest.approx(unit.p_value[0], abs=0.01)
 
 
@@ -83,7 +83,7 @@ def test_many_small_effects_are_seen_together() -> None:
     parts = [pulls[places] for places in held.values()]
     found = assess_rightsholders(parts, membership, others, np.zeros(units), held, np.arange(units), seed=0)
     assert found[0].q_value <= 0.05 < found[1].q_value
-    alone = assess_alignment(MemberAlignment(pulls[:24], pulls[:24]), membership[:24], others)
+    alone = assess_alignment(MemberAlignment(pulls[:24], np.tile(np.eye(n), (24, 1, 1))), membership[:24], others)
     assert (alone.q_value > 0.05).mean() > 0.7
 
 

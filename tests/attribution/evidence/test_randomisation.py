@@ -44,7 +44,9 @@ def test_statistic_is_the_formula() -> None:
     code = codes_of(0, N, H, [3])
     row = bits(code, N)[0]
     contrast = clean[row].mean(axis=0) - clean[~row].mean(axis=0)
-    expected = contrast @ (image - clean.mean(axis=0))
+    way = image - clean.mean(axis=0)
+    # The difference of two means, as a multiple of what unit noise in each value would make of it.
+    expected = contrast @ (way / np.linalg.norm(way)) / np.sqrt(1 / H + 1 / (N - H))
     evidence = assess_shortlist(predictions_of(clean), image[None], code, decoys(0, N, H, UNITS, 500, draw_seed=0), N)
     assert evidence.statistic[0] == pytest.approx(expected, rel=1e-5)
 

@@ -122,7 +122,8 @@ def candidate(label: str) -> Candidate:
     return Candidate(
         rank=1, unit_number=0, unit_key="0", label=label, code="1", support=None, group=None, work_count=1,
         works=[], score=1.0, statistic=2.0,
-        p_value=0.01, q_value=0.01, passes=True, effect=missing, influence_exact=missing, influence_estimate=missing,
+        p_value=0.01, q_value=0.01, passes=True, grade=None, group_number=None,
+        effect=missing, influence_exact=missing, influence_estimate=missing,
         influence_exact_lpips=missing, influence_estimate_lpips=missing, counterfactual_shown=missing,
     )  # fmt: skip
 

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from itertools import product
+
+import pytest
+
+from registry.outputs.grades import GRADES, Grade
 from reports.facts import NotMeasured
-from reports.outputs.facts import ReportFacts
+from reports.outputs.facts import Candidate, Effect, ReportFacts
 from reports.outputs.read import read_audit
 from reports.outputs.selection import newest_audits
-from reports.outputs.sentences import assignment, brief, certainty, headline, meaning_of_p, passing_together
+from reports.outputs.sentences import (
+    assignment,
+    at_the_limit,
+    brief,
+    certainty,
+    headline,
+    meaning_of_p,
+    passing_together,
+    slight_ones,
+)
 from reports.rendering.wording import percent
 from tests.support.world import World
 
@@ -33,7 +49,7 @@ def test_verdict_sentences(world: World) -> None:
         "Tests that accept only findings as sure as this one name on average at most 2.9 % by chance; a test that names "
         "nothing counts as 0 %." in sure(one)
     )
-    assert first(several).startswith("This output traces to 2 works, first of all to “Yellow sun”")
+    assert first(several) == ("This output traces to “Yellow sun” by Open Shapes Project, and in part to 1 other work.")
     assert first(none) == "No single work was found to explain this output."
     outside = one.model_copy(update={"output": one.output.model_copy(update={"kind": "image"})})
     assert first(outside) == "For this image, these models lean on “Red apple” by Kestrel Studio."
@@ -96,3 +112,109 @@ def test_rightsholders_that_pass_together_stand_in_the_verdict(world: World) -> 
         assert facts.verdict.explanation.endswith(said)
         told += bool(passing) and not any(each.passes for each in facts.candidates)
     assert told
+
+
+def graded(facts: ReportFacts, grades: Sequence[Grade | None], groups: Sequence[int | None] = ()) -> list[Candidate]:
+    """Candidates with these grades, named by rank; the first has the least effect."""
+    one = facts.candidates[0]
+    return [
+        one.model_copy(
+            update={
+                "rank": place + 1,
+                "label": f"Work {place + 1}",
+                "grade": grade,
+                "passes": grade != "not shown",
+                "group_number": groups[place] if groups else None,
+                "effect": Effect(value=0.5, low=0.1 + 0.01 * place, high=0.9),
+            }
+        )
+        for place, grade in enumerate(grades)
+    ]
+
+
+def facts_of_first(world: World) -> ReportFacts:
+    with world.registry.session() as session:
+        return read_audit(session, world.home, newest_audits(session)[0]).facts
+
+
+MAIN_SOURCE, CONTRIBUTES, *_ = GRADES
+NUMBERS = (0, 1, 2, 5)
+
+
+@pytest.mark.parametrize("generated", [True, False])
+def test_headline_names_main_sources_alone(world: World, generated: bool) -> None:
+    """Over all counts: every work that is named is a main source, unless there is none; works that
+    are slight are in no count of the headline, and every passing work is counted once.
+    """
+    facts = facts_of_first(world)
+    output = facts.output.model_copy(update={"kind": "sample" if generated else "image"})
+    for main, part, slight, nothing in product(NUMBERS, repeat=4):
+        counts: dict[Grade, int] = dict(zip(GRADES, (main, part, slight, nothing), strict=True))
+        grades = [grade for grade, amount in counts.items() for _ in range(amount)]
+        candidates = graded(facts, grades)
+        said = headline(output, facts.ensemble, candidates)
+        second = slight_ones(facts.ensemble, candidates)
+        names = [int(number) for number in re.findall("“Work (\\d+)”", said)]
+        numbers = [int(number) for number in re.findall("(?<!“Work )\\b(\\d+) (?:other )?works?\\b", said)]
+        if main:
+            assert names
+            assert all(number <= main for number in names)
+            counted = [main] if main > 3 else []
+            assert numbers == counted + ([part] if part else [])
+            assert ("in part" in said) == (part > 0)
+        elif part:
+            assert names == [part], "the largest effect"
+            assert numbers == ([part] if part > 1 else [])
+            assert "None is a main source" in said
+        elif slight:
+            assert not names
+            assert "no work that matters" in said
+            assert numbers == [slight]
+        else:
+            assert not names
+            assert said.startswith("No single work was found")
+        if slight and (main or part):
+            assert second.startswith(f"{slight} other work")
+            assert "detectable but slight" in second
+        else:
+            assert second == ""
+
+
+def test_audits_without_grades_are_told_as_before(world: World) -> None:
+    """An audit of an earlier version has no grades: its headline counts what passes."""
+    facts = facts_of_first(world)
+    assert headline(facts.output, facts.ensemble, graded(facts, [None])) == (
+        "This output traces to “Work 1” by Kestrel Studio."
+    )
+    said = headline(facts.output, facts.ensemble, graded(facts, [None] * 3))
+    assert said == "This output traces to 3 works, first of all to “Work 1” by Kestrel Studio."
+
+
+def test_look_alikes_are_one_finding(world: World) -> None:
+    """They are named with an or, and counted as a group."""
+    facts = facts_of_first(world)
+    two_groups = [MAIN_SOURCE, MAIN_SOURCE, CONTRIBUTES, CONTRIBUTES]
+    said = headline(facts.output, facts.ensemble, graded(facts, two_groups, [1, 1, 2, 2]))
+    assert said == (
+        "This output traces to “Work 1” by Kestrel Studio or “Work 2” by Kestrel Studio, which the test cannot tell apart, "
+        "and in part to 1 other group of look-alikes."
+    )
+    said = headline(facts.output, facts.ensemble, graded(facts, [CONTRIBUTES] * 5, [1, 1, 1, 1, None]))
+    assert "in part to 1 work and 1 group of look-alikes, most of all “Work 5”" in said
+    said = headline(facts.output, facts.ensemble, graded(facts, [MAIN_SOURCE] * 4, [1] * 4))
+    assert said.startswith("This output traces to “Work 1” by Kestrel Studio or 3 look-alikes of it, which")
+    assert "the models that saw these look-alikes" in sure(
+        facts.model_copy(update={"candidates": graded(facts, [MAIN_SOURCE] * 2, [1, 1])})
+    ).replace("The models", "the models")
+
+
+def test_a_result_at_the_limit_says_so(world: World) -> None:
+    """At the best q of one finding; borderline only if the next one would not have passed."""
+    facts = facts_of_first(world)
+    one = facts.candidates[0].model_copy(update={"q_value": 0.03})
+    borderline = facts.method.model_copy(update={"smallest_q": 0.03})
+    assert "it is borderline" in at_the_limit([one], borderline)
+    sure_of_it = facts.method.model_copy(update={"smallest_q": 0.01})
+    said = at_the_limit([one.model_copy(update={"q_value": 0.01})], sure_of_it)
+    assert said == "No surer result is possible for one finding alone with these members."
+    assert at_the_limit([one], sure_of_it) == ""
