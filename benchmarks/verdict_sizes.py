@@ -1,0 +1,242 @@
+"""The thresholds of the grades: from which effect on does a work go from the picture without it?
+
+For each output of finished homes the first ten works of the ranking are tested as in an audit, and
+left out one at a time by real ablation. Leaving members out changes a picture in any case, so works
+far down the same ranking are left out too: they are the placebo. A work's part in the output is
+*visible* if without it the picture is further from the work than 95 % of the placebos of the same
+output are. The lower end of the effect, as an audit has it, is compared with that. Beside it stands
+the change without a direction, the distance from the output.
+
+Distances are LPIPS-style (:mod:`benchmarks.papers.caffe_lpips`), 1 - SSIM, and root mean squares
+over pixels in [0, 1]; the first one counts. A home is what `creditline demo`, `creditline demo
+--pixels`, or `register`, `encode`, `train` and `sample` leave.
+
+    python -m benchmarks.verdict_sizes HOME... --squeezenet FILE [--samples 16]
+
+Takes about a minute of one core per output of a home on pixels of 16x16, and three per output of
+the demonstration's text to image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int64, UInt8
+from scipy import ndimage, stats
+
+from attribution.audit.auditor import Auditor
+from attribution.audit.record import AuditSettings, Findings, Subject
+from attribution.audit.worker import run_audit_task
+from attribution.ensemble.serving import serving_ensemble
+from attribution.evaluation.calibration import kept_samples
+from attribution.images import from_pixels
+from attribution.metrics.perceptual import PerceptualDistance
+from attribution.metrics.statistics import share_of
+from attribution.process_pool import Device
+from attribution.sampling.predictions import load_sample
+from benchmarks.papers.caffe_lpips import WORDS, open_caffe_lpips
+from benchmarks.record import conclude
+from registry.home import Home
+from registry.storage import tables
+from registry.storage.database import Registry
+from registry.works.queries import latest_ensemble
+
+SHORTLIST, PLACEBOS = 10, 24
+VISIBLE = 0.95
+"""Share of the placebos that a visible change exceeds."""
+LEAST_SIDE = 64
+"""Smaller pictures are enlarged to this side for the network."""
+THRESHOLDS = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
+METRICS = ("lpips-style", "1 - ssim", "rms")
+GONE, CHANGED = "from the work", "from the output"
+"""What the picture without a work is compared with."""
+Picture = UInt8[np.ndarray, "height width channel"]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The candidates of one home, over all of its outputs."""
+
+    low: Float64[np.ndarray, " candidate"]
+    q: Float64[np.ndarray, " candidate"]
+    beaten: dict[str, Float64[np.ndarray, " candidate"]]
+    """By metric and comparison: the share of the output's placebos that are nearer."""
+    outputs: int
+    facts: dict[str, Any]
+
+
+def main() -> int:
+    """Measure, write the result, and return 1 if main sources are not visible."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("homes", nargs="+", type=Path)
+    parser.add_argument("--squeezenet", type=Path, required=True)
+    parser.add_argument("--samples", type=int, default=16)
+    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    torch.set_num_threads(1)
+    network = open_caffe_lpips(options.squeezenet)
+    found = {home.name: measured(home, options.samples, network) for home in options.homes}
+    results: dict[str, Any] = {
+        "lpips-style": WORDS,
+        "visible": f"without it the picture is further from the work than {VISIBLE:.0%} of the output's placebos",
+        "homes": {name: facts_of([tested]) | tested.facts for name, tested in found.items()},
+        "all": facts_of(list(found.values())),
+    }
+    settings = AuditSettings()
+    chosen = {row["low_at_least"]: row for row in results["all"][f"lpips-style {GONE}"]["thresholds"]}
+    main_ones, parts = chosen[settings.main_source], chosen[settings.contributes]
+    held = main_ones["visible"]["share"] >= 0.9 and parts["visible"]["share"] >= 0.5
+    claim = (
+        f"of the works graded main source, 90 % are visible when left out, and of those with an effect of at least "
+        f"{settings.contributes:g}, half"
+    )
+    command = "python -m benchmarks.verdict_sizes HOME... --squeezenet FILE"
+    return conclude("verdict_sizes", claim, held, results, ("torch", "numpy", "lpips"), command)
+
+
+def measured(path: Path, samples: int, network: PerceptualDistance) -> Tested:
+    """Effects and changes of the candidates of one home."""
+    registry = Registry.open(Home(path))
+    with registry.session() as session:
+        ensemble = serving_ensemble(registry, latest_ensemble(session).id)
+    settings = AuditSettings(shortlist=SHORTLIST, jacobian=False)
+    auditor = Auditor.prepare(registry, ensemble, settings, Device("cpu", 1))
+    encoded = auditor.context.encoded
+    rows = kept_samples(auditor)[:samples]
+    findings = [examined(auditor, row) for row in rows]
+    units = {
+        row.id: np.concatenate([one.shortlisted.unit_numbers, placebos(auditor, one)])
+        for row, one in zip(rows, findings, strict=True)
+    }
+    pictures: dict[str, np.ndarray] = {}
+    for task in auditor.ablation_tasks(rows, units, 1):
+        for made_without in run_audit_task(task, lambda _: None):
+            pictures[made_without.sample_id] = made_without.pictures
+            print(f"{path.name}: {len(pictures)} of {len(rows)} outputs", flush=True)
+    low, q = [], []
+    beaten: dict[str, list[np.ndarray]] = {f"{metric} {what}": [] for metric in METRICS for what in (GONE, CHANGED)}
+    for row, one in zip(rows, findings, strict=True):
+        made = (np.moveaxis(one.image, 0, -1) * 255.0).round().astype(np.uint8)
+        count = len(one.shortlisted.unit_numbers)
+        low.append(one.evidence.effects.low)
+        q.append(one.evidence.q_value)
+        without, placebo = pictures[row.id][:count], pictures[row.id][count:]
+        for metric, changes in distances(made, pictures[row.id], network).items():
+            beaten[f"{metric} {CHANGED}"].append((changes[count:][None] < changes[:count, None]).mean(axis=1))
+        works = [encoded.index.rows_of(int(unit))[0] for unit in one.shortlisted.unit_numbers]
+        drawn = encoded.pictures(np.array(works)).reshape(count, *encoded.shape)
+        gone: dict[str, list[float]] = {metric: [] for metric in METRICS}
+        for work, mine in zip((np.moveaxis(drawn, 1, -1) * 255.0).round().astype(np.uint8), without, strict=True):
+            for metric, away in distances(work, np.concatenate([mine[None], placebo]), network).items():
+                gone[metric].append(float((away[1:] < away[0]).mean()))
+        for metric, shares in gone.items():
+            beaten[f"{metric} {GONE}"].append(np.array(shares))
+    facts = {
+        "works": len(encoded.codes),
+        "n": ensemble.encoding.n,
+        "h": ensemble.encoding.h,
+        "size": encoded.shape[-1],
+        "members": "adapters" if ensemble.settings.network.latent else "networks on pixels",
+        "outputs": len(rows),
+        "findings_per_output": round(float(np.mean([(each <= 0.05).sum() for each in q])), 2),
+    }
+    joined = {metric: np.concatenate(values) for metric, values in beaten.items()}
+    return Tested(np.concatenate(low), np.concatenate(q), joined, len(rows), facts)
+
+
+def examined(auditor: Auditor, row: tables.Sample) -> Findings:
+    """Layers 1 and 2 of one output."""
+    predictions, image = load_sample(auditor.context.registry.home.sample_tensors(row.id))
+    return auditor.examine(Subject.of_sample(row), predictions, image)
+
+
+def placebos(auditor: Auditor, found: Findings) -> Int64[np.ndarray, " unit"]:
+    """The last testable units of the ranking: at most half of all."""
+    order = found.shortlisted.blind_order(len(auditor.context.encoded.codes))
+    listed = set(found.shortlisted.unit_numbers.tolist())
+    last = [int(unit) for unit in order[len(order) // 2 :] if int(unit) not in auditor.context.encoded.not_testable]
+    return np.array([unit for unit in last if unit not in listed][-PLACEBOS:], dtype=np.int64)
+
+
+def distances(
+    one: Picture, others: UInt8[np.ndarray, "other height width channel"], network: PerceptualDistance
+) -> dict[str, Float64[np.ndarray, " other"]]:
+    """How far each other picture is from one, by every metric."""
+    return {
+        "lpips-style": lpips_style(one, others, network),
+        "1 - ssim": np.array([1.0 - ssim(one / 255.0, other / 255.0) for other in others]),
+        "rms": np.sqrt((((others.astype(np.float64) - one) / 255.0) ** 2).mean(axis=(1, 2, 3))),
+    }
+
+
+@torch.no_grad()
+def lpips_style(
+    one: Picture, others: UInt8[np.ndarray, "other height width channel"], network: PerceptualDistance
+) -> Float64[np.ndarray, " other"]:
+    """Distances by the network, in colour and at least at its smallest side."""
+
+    def shown(pictures: np.ndarray) -> torch.Tensor:
+        colour = np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
+        images = from_pixels(colour)
+        factor = max(1, LEAST_SIDE // images.shape[-1])
+        return images.repeat_interleave(factor, dim=-1).repeat_interleave(factor, dim=-2)
+
+    return np.asarray(network.distances(shown(one[None])[0], shown(others)).numpy(), dtype=np.float64)
+
+
+def ssim(one: Float[np.ndarray, "height width channel"], other: Float[np.ndarray, "height width channel"]) -> float:
+    """Mean structural similarity over windows of 7x7 and channels [Wang et al. 2004]."""
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.asarray(ndimage.uniform_filter(values, size=(7, 7, 1)))
+
+    first, second = mean(one), mean(other)
+    spread = mean(one * one) - first**2 + mean(other * other) - second**2
+    common = mean(one * other) - first * second
+    small, smaller = 0.01**2, 0.03**2
+    top = (2 * first * second + small) * (2 * common + smaller)
+    return float((top / ((first**2 + second**2 + small) * (spread + smaller))).mean())
+
+
+def facts_of(tested: list[Tested]) -> dict[str, Any]:
+    """Area under the curve, and what every threshold separates, by metric."""
+    low, q = (np.concatenate([getattr(one, name) for one in tested]) for name in ("low", "q"))
+    facts: dict[str, Any] = {"candidates": len(low), "found": share_of(q <= 0.05).to_json()}
+    for metric in tested[0].beaten:
+        visible = np.concatenate([one.beaten[metric] for one in tested]) >= VISIBLE
+        facts[metric] = {
+            "visible": share_of(visible).to_json(),
+            "visible_of_those_found": share_of(visible[q <= 0.05]).to_json() if (q <= 0.05).any() else None,
+            "area_under_curve": area(low, visible),
+            "thresholds": [
+                {
+                    "low_at_least": threshold,
+                    "visible": _share(visible, (low >= threshold) & (q <= 0.05)),
+                    "of_the_visible": _share((low >= threshold) & (q <= 0.05), visible),
+                    "of_the_others": _share((low >= threshold) & (q <= 0.05), ~visible),
+                }
+                for threshold in THRESHOLDS
+            ],
+        }
+    return facts
+
+
+def area(score: Float64[np.ndarray, " candidate"], truth: Bool[np.ndarray, " candidate"]) -> float | None:
+    """The probability that a visible candidate scores above another; None: of one kind only."""
+    if truth.all() or not truth.any():
+        return None
+    found = stats.mannwhitneyu(score[truth], score[~truth])
+    return round(float(found.statistic) / (int(truth.sum()) * int((~truth).sum())), 3)
+
+
+def _share(of: Bool[np.ndarray, " candidate"], among: Bool[np.ndarray, " candidate"]) -> dict[str, Any] | None:
+    return share_of(of[among]).to_json() if among.any() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
