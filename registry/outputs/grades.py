@@ -54,6 +54,12 @@ def grade_of(q_value: float, low: float | None, rate: float, thresholds: Thresho
     return "main source" if low >= thresholds.main_source else "contributes"
 
 
+def grade_by(settings: Mapping[str, Any] | None, q_value: float, low: float | None) -> Grade | None:
+    """The grade by an audit's recorded settings; None: they have no thresholds, or no rate."""
+    thresholds, rate = Thresholds.of(settings or {}), (settings or {}).get("false_discovery_rate")
+    return None if thresholds is None or not isinstance(rate, float) else grade_of(q_value, low, rate, thresholds)
+
+
 def look_alikes_of(test: Mapping[str, Any] | None) -> dict[int, int]:
     """By rank, the number of the candidate's group, from 1; candidates without one are left out."""
     groups = (test or {}).get(LOOK_ALIKES)

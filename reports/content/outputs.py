@@ -6,7 +6,7 @@ is of the same audit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.members.seen import seen_by_any
 from registry.members.serving import served_by
 from registry.outputs.chance import EVIDENCE_ORDER
+from registry.outputs.grades import Grade, grade_by
 from registry.storage.results import records
 from registry.storage.tables import Audit, Member, Sample
 from registry.works.listings import works_named
@@ -61,6 +62,8 @@ class PassedUnit:
     p_value: float
     q_value: float
     statistic: float
+    grade: Grade | None
+    """None: the audit had no thresholds."""
     effect: float | None
     effect_low: float | None
     effect_high: float | None
@@ -209,7 +212,7 @@ def _audit(
         versions=lines(audit.versions),
         members=members,
         passed=tuple(
-            _passed(connection, encoding_id, row, list(everyone.values()))
+            _passed(connection, encoding_id, test.settings, row, list(everyone.values()))
             for row in candidates
             if row["q_value"] <= test.false_discovery_rate
         ),
@@ -217,7 +220,11 @@ def _audit(
 
 
 def _passed(
-    connection: duckdb.DuckDBPyConnection, encoding_id: str, row: dict[str, Any], members: Sequence[MemberRecord]
+    connection: duckdb.DuckDBPyConnection,
+    encoding_id: str,
+    settings: Mapping[str, Any],
+    row: dict[str, Any],
+    members: Sequence[MemberRecord],
 ) -> PassedUnit:
     unit = row["unit_number"]
     count, first = connection.execute(
@@ -235,6 +242,7 @@ def _passed(
         rank=row["rank"],
         unit_number=unit,
         label=one_line(row["label"]),
+        grade=grade_by(settings, row["q_value"], row["effect_low"]),
         **{name: row[name] for name in (*measured, "influence_exact", "influence_estimate")},
         works_in_unit=int(count),
         works=tuple(_work(named[number], seen.get(number, ())) for number in ids if number in named),

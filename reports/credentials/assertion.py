@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from registry.outputs.grades import Grade
 from reports.facts import SYNTHETIC, NotMeasured, only_with_a_base
 from reports.issuing.stamp import Stamp
 from reports.outputs.facts import Effect
@@ -67,6 +68,12 @@ class CandidateClaim(Claimed):
     p: float
     q: float
     statistic: float
+    grade: Grade | None = Field(
+        default=None, description="How much the unit matters; null: the audit was made by a version without grades."
+    )
+    group_number: int | None = Field(
+        default=None, description="Number of its group of look-alikes, which share the evidence; null: it has none."
+    )
     effect: Effect | NotMeasured
     influence_exact: float | NotMeasured
     influence_estimate: float | NotMeasured

@@ -171,6 +171,8 @@ def _candidate(candidate: Candidate) -> CandidateClaim:
         p=candidate.p_value,
         q=candidate.q_value,
         statistic=candidate.statistic,
+        grade=candidate.grade,
+        group_number=candidate.group_number,
         effect=_missing(effect) if isinstance(effect, NotMeasured) else effect,
         influence_exact=_or_missing(candidate.influence_exact),
         influence_estimate=_or_missing(candidate.influence_estimate),

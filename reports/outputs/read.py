@@ -20,7 +20,7 @@ from registry.home import Home
 from registry.members.serving import history_of, newest_of, served_by
 from registry.outputs.base_claim import base_claim
 from registry.outputs.evaluations import newest_evaluation
-from registry.outputs.grades import Thresholds, grade_of, look_alikes_of
+from registry.outputs.grades import grade_by, look_alikes_of
 from registry.outputs.history import audits_of_image
 from registry.similarity.kept_pictures import unlike_works
 from registry.storage import tables
@@ -279,7 +279,6 @@ def _read_candidate(
             f"audit {audit.id} lists candidate {row.rank} with a value that is no number; run the audit again"
         )
     support = rows.supports.get((ensemble.encoding_id, row.unit_number))
-    thresholds = Thresholds.of(method.settings)
     missing = {
         kind: NotMeasured(
             (row.lpips_not_measured if kind.endswith("lpips") else row.not_measured) or reason_of(audit, kind)
@@ -296,9 +295,7 @@ def _read_candidate(
         group=None if support is None else support.group,
         work_count=rows.work_counts.get((ensemble.encoding_id, row.unit_number), 0),
         passes=row.q_value <= method.false_discovery_rate,
-        grade=None
-        if thresholds is None
-        else grade_of(row.q_value, row.effect_low, method.false_discovery_rate, thresholds),
+        grade=grade_by(method.settings, row.q_value, row.effect_low),
         group_number=look_alikes_of(audit.test).get(row.rank),
         p_value=row.p_value,
         q_value=row.q_value,

@@ -209,6 +209,7 @@ class _Lineage:
                 "statistic": candidate.statistic,
                 "method": _STATISTIC.format(found.statistic),
                 "rank": candidate.rank,
+                "grade": candidate.grade,
                 "effect": candidate.effect,
                 "effect_low": candidate.effect_low,
                 "effect_high": candidate.effect_high,

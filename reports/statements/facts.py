@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from registry.outputs.grades import Grade
 from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
 
 VERSION: Literal[1] = 1
@@ -178,6 +179,9 @@ class FindingPart(Facts):
     works: list[FoundWork] = Field(description="The closest of theirs, at most three.")
     p_value: float
     q_value: float
+    grade: Grade | None = Field(
+        description="How much the unit matters to the image; null: the audit had no thresholds."
+    )
     effect: IntervalPart | NotMeasured
     influence: InfluencePart | NotMeasured
     share: SharePart | NotMeasured

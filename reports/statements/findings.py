@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from registry.outputs.chance import CHANCES, EVIDENCE_ORDER, chances_of
+from registry.outputs.grades import GRADES_OF_CANDIDATES
 from registry.works.listings import BLOCK
 from reports.facts import NotMeasured
 from reports.rendering.wording import clipped
@@ -52,8 +53,9 @@ PASSES = "coalesce(isfinite(their_audit.rate) AND isfinite(candidate.p_value) AN
 
 _TESTED = f"""
     SELECT their_audit.* EXCLUDE (joint), rank, unit_number, p_value, q_value, effect, effect_low, effect_high,
-        effect_not_measured, influence_exact, influence_estimate, not_measured, {PASSES} AS passes, their_works, chance
-    FROM candidate JOIN their_audit USING (audit_id) JOIN ({CHANCES}) AS chances USING (audit_id, rank) JOIN (
+        effect_not_measured, influence_exact, influence_estimate, not_measured, {PASSES} AS passes, grade, their_works, chance
+    FROM candidate JOIN their_audit USING (audit_id) JOIN ({CHANCES}) AS chances USING (audit_id, rank)
+    JOIN ({GRADES_OF_CANDIDATES}) AS graded USING (audit_id, rank) JOIN (
         SELECT encoding_id, unit_number, count(*) AS their_works FROM unit_asset
         WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY ALL
     ) AS theirs USING (encoding_id, unit_number)
@@ -72,7 +74,7 @@ TABLE = """
         newest AS newest_audit, ensemble_id, rank, unit_kind, unit.label AS unit_label, their_works AS their_works_in_unit,
         passes, p_value, q_value, rate AS false_discovery_rate,
         chance AS chance_to_pass, effect, effect_low, effect_high, effect_not_measured,
-        influence_exact, influence_estimate, not_measured AS influence_not_measured
+        influence_exact, influence_estimate, not_measured AS influence_not_measured, grade
     FROM tested LEFT JOIN unit ON unit.encoding_id = tested.encoding_id AND unit.number = unit_number
     ORDER BY passes DESC, q_value, audited_at, audit_id, rank
 """
@@ -219,7 +221,7 @@ def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart
         "candidate.effect AS effect, candidate.effect_low AS effect_low, candidate.effect_high AS effect_high, "
         "candidate.effect_not_measured AS effect_not_measured, candidate.influence_exact AS influence_exact, "
         "candidate.influence_estimate AS influence_estimate, candidate.not_measured AS not_measured, "
-        f"{PASSES} AS passes, coalesce(tested.their_works, 0) AS their_works, "
+        f"{PASSES} AS passes, tested.grade AS grade, coalesce(tested.their_works, 0) AS their_works, "
         "(SELECT count(*) FROM unit_asset AS all_of WHERE all_of.encoding_id = their_audit.encoding_id "
         "AND all_of.unit_number = candidate.unit_number) AS unit_works "
         "FROM candidate SEMI JOIN shown_audit USING (audit_id) JOIN their_audit USING (audit_id) "
@@ -293,6 +295,7 @@ def _finding(row: dict[str, Any], works: dict[tuple[str, int], list[FoundWork]],
         works=works.get((row["audit_id"], row["unit_number"]), []),
         p_value=row["p_value"],
         q_value=row["q_value"],
+        grade=row["grade"],
         effect=effect,
         influence=_influence(row),
         share=share_of(passing, frozenset({row["rank"]})),

@@ -161,12 +161,14 @@ def audit(
         )
     verdict = "leans on it" if images else "attributable"
     print_table(
-        ("audit", "output", "strongest candidate", "p", "q", verdict),
+        ("audit", "output", "strongest candidate", "p", "q", "grade", verdict),
         [_line(fact) for fact in facts],
         legend={
             "strongest candidate": "The tested unit with the smallest q, then the smallest p, then the best rank.",
             "p": "How often a random code does as well as the unit's code.",
             "q": "The p-value, corrected for the number of tested units.",
+            "grade": "How much the candidate matters: the lower end of its effect is at least "
+            f"{main_source:g} for a main source, and {contributes:g} for one that contributes.",
             verdict: f"Whether a unit passes the test: q <= {rate:g}.",
         },
     )
@@ -202,6 +204,9 @@ def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
 
 
 def _facts(row: Audit, candidates: list[tuple[Candidate, str]]) -> dict[str, Any]:
+    from registry.outputs.grades import grade_by, look_alikes_of
+
+    groups = look_alikes_of(row.test)
     return {
         "id": row.id,
         "output": row.sample_id or row.image_name,
@@ -222,6 +227,8 @@ def _facts(row: Audit, candidates: list[tuple[Candidate, str]]) -> dict[str, Any
                 "effect_low": candidate.effect_low,
                 "effect_high": candidate.effect_high,
                 "effect_not_measured": candidate.effect_not_measured,
+                "grade": grade_by(row.settings, candidate.q_value, candidate.effect_low),
+                "group": groups.get(candidate.rank),
                 "influence_exact": candidate.influence_exact,
                 "influence_estimate": candidate.influence_estimate,
                 "influence_exact_lpips": candidate.influence_exact_lpips,
@@ -244,4 +251,12 @@ def strongest(candidates: list[dict[str, Any]]) -> dict[str, Any]:
 def _line(fact: dict[str, Any]) -> tuple[object, ...]:
     best = strongest(fact["candidates"])
     name = f"{best['label']} (unit {best['unit']})"
-    return fact["id"], fact["output"], name, f"{best['p']:.4f}", f"{best['q']:.4f}", bool(fact["attributable"])
+    return (
+        fact["id"],
+        fact["output"],
+        name,
+        f"{best['p']:.4f}",
+        f"{best['q']:.4f}",
+        best["grade"],
+        bool(fact["attributable"]),
+    )
