@@ -74,6 +74,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("cli.commands.publish", "Reports and exports"): {
         "report": "Write reports on outputs and data sets, and check whether a document was altered.",
         "statement": "Write a statement for a rightsholder: a page, the same as JSON, and tables.",
+        "portfolio": "Choose the rightsholders to license, so that outputs are covered at the lowest price.",
         "facts": "Supply facts for exports that only people know, and list those that are missing.",
         "export": "Write filings, standard formats and tables of the registry.",
         "sign": "Sign a copy of a generated image with Content Credentials (C2PA), offline.",

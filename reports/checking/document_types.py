@@ -17,6 +17,7 @@ from reports.evaluations.document import EVALUATION
 from reports.filings import ab2013, ai_act
 from reports.issuing.document import Document
 from reports.outputs.documents import CANDIDATES, INDEX, REPORT, candidates_now
+from reports.portfolios.document import PORTFOLIO
 from reports.standards import croissant, cyclonedx, prov, spdx
 from reports.standards import write as standards
 from reports.statements.document import STATEMENT
@@ -25,7 +26,7 @@ from reports.tables import write as tables
 Facts = Callable[[Registry, str], object]
 """Reads a document's facts from the registry; the text is the stamp's subject."""
 
-DOCUMENTS: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION, STATEMENT, DATA_SET, CERTIFICATE)
+DOCUMENTS: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION, STATEMENT, DATA_SET, CERTIFICATE, PORTFOLIO)
 """Kinds that are a page and a JSON of the same facts."""
 
 KINDS: dict[str, Facts] = {

@@ -69,7 +69,7 @@ def test_an_owner_table_of_another_kind_is_called_by_its_kind(tmp_path: Path, da
     """Not by the first place at which it is no CSV."""
     path = tmp_path / "owners.csv"
     path.write_bytes(data)
-    with pytest.raises(InputError, match="owner tables are CSV or Parquet") as caught:
+    with pytest.raises(InputError, match="owner table: expected CSV or Parquet") as caught:
         OwnerTable(path)
     assert str(caught.value).endswith(f"looks like {kind}")
 

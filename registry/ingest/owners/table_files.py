@@ -35,11 +35,11 @@ class Table:
     rows: Iterator[TableRow]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, what: str = "owner table") -> Table:
     """Open a table; a file that begins with Parquet's mark is Parquet, every other one is CSV.
 
     CSV is UTF-8, with or without byte order mark, separated by commas, semicolons or tabs
-    (the most frequent in its first line).
+    (the most frequent in its first line). ``what``: the table in messages.
 
     Raises:
         InputError: it cannot be read; also raised while the rows are read.
@@ -52,10 +52,10 @@ def read_table(path: Path) -> Table:
             if start.startswith(b"PAR1"):
                 return _read_parquet(path)
             if (kind := described(start)) not in _PERHAPS_CSV:
-                raise InputError(f"owner tables are CSV or Parquet; {path} looks like {kind}")
+                raise InputError(f"{what}: expected CSV or Parquet; {path} looks like {kind}")
             data = start + file.read()
     except OSError as error:
-        raise InputError(f"cannot read the owner table {path}: {error.strerror}") from error
+        raise InputError(f"cannot read the {what} {path}: {error.strerror}") from error
     return read_csv(path, data)
 
 
