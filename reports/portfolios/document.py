@@ -111,6 +111,7 @@ def _outputs(evidence: Evidence, choice: Choice) -> OutputsPart:
     return OutputsPart(
         audited=len(evidence.ids),
         unattributed=len(evidence.ids) - attributed,
+        slight=evidence.slight,
         attributed=attributed,
         need_no_licence=int((choice.coverable & (choice.cover.needs == 0)).sum()),
         cannot_be_covered=attributed - coverable,

@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 
 from registry.basis.rows import Basis
+from registry.outputs.grades import GRADES_OF_CANDIDATES
 from reports.portfolios.cover import Real, Whole
 from reports.portfolios.request import Request
 from reports.portfolios.weights import probabilities
@@ -38,7 +39,8 @@ _CHOSEN = f"""
 
 _FINDING = f"""
     SELECT place, audit_id, rank, encoding_id, unit_number, q_value, effect, effect_low, effect_high
-    FROM candidate JOIN portfolio_audit AS their_audit USING (audit_id) WHERE {PASSES}
+    FROM candidate JOIN portfolio_audit AS their_audit USING (audit_id) JOIN ({GRADES_OF_CANDIDATES}) USING (audit_id, rank)
+    WHERE {PASSES} AND (grade IS NULL OR list_contains($grades, grade))
 """  # noqa: S608 - constants
 
 _WORKS = """
@@ -93,6 +95,8 @@ class Evidence:
     holders: tuple[Holder, ...]
     refused: dict[str, int]
     """By rightsholder with findings whose works are prohibited or withdrawn: the outputs."""
+    slight: int
+    """Outputs with findings, but none of a grade that counts."""
     not_audited: int
     images_left_out: int
 
@@ -103,8 +107,10 @@ def prepare(connection: duckdb.DuckDBPyConnection, request: Request) -> Basis:
         f"CREATE OR REPLACE TEMP TABLE portfolio_audit AS {_CHOSEN}",
         {"images": request.images, "ensemble": request.ensemble},
     )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE portfolio_finding AS {_FINDING}", {"grades": list(request.grades)}
+    )
     for name, query in {
-        "portfolio_finding": _FINDING,
         "portfolio_work": _WORKS,
         "portfolio_owner": _OWNERS,
         "portfolio_unit": _UNIT,
@@ -144,6 +150,7 @@ def read_evidence(connection: duckdb.DuckDBPyConnection, request: Request) -> Ev
         probability=probabilities(q_value, effect, low, high),
         holders=holders,
         refused=_refused(connection),
+        slight=_slight(connection),
         not_audited=_not_audited(connection, request),
         images_left_out=0 if request.images else _images(connection, request),
     )
@@ -185,6 +192,14 @@ def _refused(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         f"WHERE state = {REFUSED} AND permission IN ('prohibited', 'withdrawn') GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
     return {clipped(name): outputs for name, outputs in rows}
+
+
+def _slight(connection: duckdb.DuckDBPyConnection) -> int:
+    (found,) = connection.execute(
+        "SELECT count(DISTINCT place) FROM candidate JOIN portfolio_audit AS their_audit USING (audit_id) "  # noqa: S608 - constants
+        f"WHERE {PASSES} AND place NOT IN (SELECT place FROM portfolio_finding)"
+    ).fetchall()[0]
+    return int(found)
 
 
 def _not_audited(connection: duckdb.DuckDBPyConnection, request: Request) -> int:

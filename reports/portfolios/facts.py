@@ -16,8 +16,9 @@ class OutputsPart(Facts):
     """The batch, counted. Each output counts once, by its newest audit."""
 
     audited: int
-    unattributed: int = Field(description="Without a finding: nothing shows a source, and no licence covers them.")
-    attributed: int = Field(description="With a finding.")
+    unattributed: int = Field(description="Without a finding that counts: no licence covers them.")
+    slight: int = Field(description="Of these, with findings of a lower grade than was asked for.")
+    attributed: int = Field(description="With a finding that counts.")
     need_no_licence: int = Field(description="Of these, covered by findings whose works are all permitted.")
     cannot_be_covered: int = Field(description="Of the attributed, not covered by all licences together.")
     can_be_covered: int = Field(description="The other attributed outputs; the wanted share is of these.")
@@ -121,5 +122,5 @@ class PortfolioFacts(Facts):
     unavailable_total: int
     uncovered: list[UncoveredPart] = Field(description="The first outputs that cannot be covered.")
     uncovered_total: int
-    unattributed: list[str] = Field(description="Ids of the first outputs without a finding.")
+    unattributed: list[str] = Field(description="Ids of the first outputs without a finding that counts.")
     limits: list[str]

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from registry.errors import InputError, NotFoundError, UsageError
 from registry.ids import canonical_json
 from registry.ingest.owners.table_files import Table, TableRow, read_table
+from registry.outputs.grades import MATTERS, SLIGHT, Grade
 from registry.text import tidy
 
 MOST_PRICE = 1e12
@@ -30,6 +31,8 @@ NAME, PRICE, OTHER = "rightsholder", "price", "other"
 MOST_NAMED = 5
 """Faults of a table that a message names."""
 
+Counted = Literal["main source", "contributes", "slight"]
+"""Lowest grades of findings that count: `slight` is every finding."""
 Price = Annotated[float, Field(ge=0, le=MOST_PRICE, allow_inf_nan=False)]
 
 
@@ -40,6 +43,7 @@ class Request(BaseModel):
 
     ensemble: str | None = Field(default=None, description="Outputs of this ensemble alone; null: of all.")
     images: bool = Field(default=False, description="Whether images from outside count as outputs too.")
+    grade: Counted = Field(default="contributes", description="Lowest grade of a finding that counts.")
     share: float = Field(default=1.0, gt=0, le=1, description="Of the outputs that can be covered, to be covered.")
     hits: int | Literal["all"] | None = Field(
         default=None, description="Findings that must be licensed or permitted; null: the certainty decides."
@@ -51,6 +55,11 @@ class Request(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**63, description="Of the draws.")
     prices: dict[str, Price] | None = Field(default=None, description="By rightsholder's id; null: each costs 1.")
     forbidden: list[tuple[int, int]] = Field(default_factory=list, description="Pairs of ids, the lower first.")
+
+    @property
+    def grades(self) -> tuple[Grade, ...]:
+        """The grades of findings that count."""
+        return {"main source": MATTERS[:1], "contributes": MATTERS, "slight": (*MATTERS, SLIGHT)}[self.grade]
 
     def subject(self) -> str:
         """The request as the subject of a stamp."""

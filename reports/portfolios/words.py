@@ -17,13 +17,20 @@ LIMITS = (
 )
 
 
+_GRADES = {
+    "main source": "A finding counts if it is graded main source.",
+    "contributes": "A finding counts if it is graded main source or contributes.",
+    "slight": "Every finding counts, also one that is detectable but slight.",
+}
+
+
 def rule(request: Request) -> str:
     """When an output counts as covered."""
-    source = "A finding is a unit that passed the test of its audit."
+    source = f"{_GRADES[request.grade]} Audits of older versions have no grades: all of their findings count."
     if request.hits == "all":
-        return f"{source} An output is covered if all of its findings are licensed or permitted."
+        return f"{source} An output is covered if all findings that count are licensed or permitted."
     if request.hits is not None:
-        findings = "one of its findings is" if request.hits == 1 else f"{request.hits} of its findings are"
+        findings = "one of them is" if request.hits == 1 else f"{request.hits} of them are"
         return f"{source} An output is covered if at least {findings} licensed or permitted."
     return (
         f"{source} Its probability to be a source is (1 − q) times the probability that its effect is above 0. An output is "
@@ -37,7 +44,7 @@ def verdict(choice: Choice, outputs: OutputsPart, *, priced: bool) -> str:
     if not outputs.audited:
         return "No output was audited, so there is nothing to cover."
     if not outputs.attributed:
-        return f"None of {count(outputs.audited, 'audited output')} has a finding, so there is nobody to license."
+        return f"None of {count(outputs.audited, 'audited output')} has a finding that counts, so there is nobody to license."
     if not outputs.can_be_covered:
         return f"No licence covers any of the {count(outputs.attributed, 'output')} with findings."
     whole = outputs.covered == outputs.can_be_covered > 1
@@ -60,11 +67,10 @@ def explanation(outputs: OutputsPart) -> str:
     """The batch in words: nothing in it is left out."""
     if not outputs.audited:
         return "Run `creditline audit` first."
-    parts = [f"Of {count(outputs.audited, 'audited output')}, {outputs.attributed:,} have a finding."]
+    parts = [f"Of {count(outputs.audited, 'audited output')}, {outputs.attributed:,} have a finding that counts."]
     if outputs.unattributed:
-        parts.append(
-            f"{outputs.unattributed:,} have none: nothing shows where they come from, and no licence here covers them."
-        )
+        slight = f" ({outputs.slight:,} have findings of a lower grade)" if outputs.slight else ""
+        parts.append(f"{outputs.unattributed:,} have none{slight}: no licence here covers them.")
     if outputs.cannot_be_covered:
         parts.append(
             f"{outputs.cannot_be_covered:,} with findings cannot be covered by any licence that can be chosen."

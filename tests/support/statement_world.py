@@ -62,6 +62,8 @@ class StatementWorld:
     owner: dict[int, str]
     """The registered name of each work."""
     drawn: list[Drawn] = field(default_factory=list)
+    audit_settings: dict[str, float] = field(default_factory=lambda: {"false_discovery_rate": RATE})
+    """Settings of the audits that are added."""
 
     @property
     def ensemble_id(self) -> str:
@@ -170,7 +172,7 @@ class StatementWorld:
             sample_id=sample_id,
             image_name=None if sample_id else "poster.png",
             image_sha256=sha256,
-            settings={"false_discovery_rate": RATE},
+            settings=dict(self.audit_settings),
             ranker={},
             test={"rightsholders": {"method": "sum", "draws": 99, "works": 9, "tested": tested}},
             attributable=True,

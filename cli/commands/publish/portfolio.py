@@ -35,6 +35,14 @@ def portfolio(
             "--forbidden", metavar="FILE", help="Table of such pairs, with the columns rightsholder and other."
         ),
     ] = None,
+    grade: Annotated[
+        str,
+        typer.Option(
+            "--grade",
+            metavar="GRADE",
+            help="Lowest grade of a finding that counts: `main source`, `contributes` or `slight`.",
+        ),
+    ] = "contributes",
     share: Annotated[
         float, typer.Option("--share", metavar="SHARE", help="Share of the outputs that can be covered, to be covered.")
     ] = 1.0,
@@ -93,6 +101,7 @@ def portfolio(
             forbidden=forbidden,
             ensemble=None if ensemble is None else ensemble_named(registry, ensemble).id,
             images=images,
+            grade=grade,
             share=share,
             certainty=certainty,
             hits=wanted,

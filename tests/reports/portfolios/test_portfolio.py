@@ -122,6 +122,26 @@ def test_prices_and_pairs_decide(world: StatementWorld, run: Creditline, tmp_pat
     assert "No choice" in facts["verdict"]
 
 
+def test_slight_findings_count_only_if_asked_for(world: StatementWorld, run: Creditline, tmp_path: Path) -> None:
+    """Their effect's lower end, 0.1, is below the thresholds of these audits."""
+    world.audit_settings |= {"main_source": 0.3, "contributes": 0.2}
+    before = run("portfolio", "--draws", "0", "--out", tmp_path / "a", "--json").document["outputs"]
+    for number in range(20, 23):
+        world.add_audit(number)
+    slight = sum(1 for output, found in sources(world).items() if found and output in new_outputs(world))
+    after = run("portfolio", "--draws", "0", "--out", tmp_path / "b", "--json").document["outputs"]
+    assert slight
+    assert after["slight"] == before["slight"] + slight
+    assert after["attributed"] == before["attributed"]
+    every = run("portfolio", "--draws", "0", "--grade", "slight", "--out", tmp_path / "c", "--json").document["outputs"]
+    assert (every["slight"], every["attributed"]) == (0, before["attributed"] + slight)
+
+
+def new_outputs(world: StatementWorld) -> set[str]:
+    """The outputs of the last three audits."""
+    return {each.output for each in world.drawn[-12:]}
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
@@ -157,6 +177,7 @@ def test_bad_requests_are_named(world: StatementWorld, run: Creditline, tmp_path
         (("--forbid", "Ada Example,Nobody"), "no rightsholder 'Nobody'"),
         (("--forbid", f"Ada Example,#{world.holder('Ada Example')}"), "names one rightsholder twice"),
         (("--share", "0"), "--share"),
+        (("--grade", "strong"), "--grade: got 'strong'"),
         (("--share", "nan"), "--share"),
         (("--certainty", "1"), "--certainty"),
         (("--hits", "0"), "--hits"),
@@ -192,6 +213,7 @@ def test_names_stay_text() -> None:
         probability=np.full(200, 0.95),
         holders=holders,
         refused={hostile: 3},
+        slight=0,
         not_audited=0,
         images_left_out=0,
     )
