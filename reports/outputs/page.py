@@ -8,12 +8,23 @@ from functools import partial
 from markupsafe import Markup
 
 from registry.outputs.base_claim import IN_FINE_TUNING
+from registry.outputs.strength import Strength, strength_of
 from reports.facts import BasePart, NotMeasured
-from reports.outputs.facts import IndexFacts, Work
+from reports.outputs.facts import Candidate, IndexFacts, ReportFacts, Work
 from reports.outputs.illustrations import IndexedReport, Report
 from reports.outputs.limits import limits_of
-from reports.outputs.plots import certainty_plot, influence_plot_of, shares_plot, tests_plot
-from reports.outputs.sentences import assignment, brief, duties, group_noun, meaning_of_p, unit_noun
+from reports.outputs.plots import certainty_plot, influence_plot_of, tests_plot
+from reports.outputs.sentences import (
+    FROM_INSIDE,
+    FROM_OUTSIDE,
+    assignment,
+    brief,
+    duties,
+    group_noun,
+    meaning_of_p,
+    unit_noun,
+)
+from reports.rendering.wording import count, number
 
 
 def report_values(report: Report) -> dict[str, object]:
@@ -26,6 +37,9 @@ def report_values(report: Report) -> dict[str, object]:
     return {
         "report": facts,
         "shown": shown,
+        "strength": _label(facts),
+        "strength_meaning": _strength_meaning(facts),
+        "effect_in_words": effect_in_words,
         "noun": unit_noun(facts.ensemble),
         "nouns": unit_noun(facts.ensemble, 2),
         "meaning_of_p": partial(meaning_of_p, method=facts.method, ensemble=facts.ensemble),
@@ -33,7 +47,11 @@ def report_values(report: Report) -> dict[str, object]:
         "assignment": assignment(facts.ensemble),
         "group_noun": group_noun(facts.ensemble),
         "tests_plot": _drawn(tests_plot(facts.by_evidence, shown.decoys)),
-        "influence_plots": {kind: _drawn(influence_plot_of(report, kind)) for kind in facts.landscapes},
+        "influence_plots": {
+            kind: _drawn(influence_plot_of(report, kind))
+            for kind in facts.landscapes
+            if not _is_superseded(kind, facts)
+        },
         "limits": limits_of(facts.ensemble.base),
     }
 
@@ -48,19 +66,85 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
     return {
         "index": index,
         "entries": [
-            (each, entry, brief(entry.sentence), unit_noun(each.facts.ensemble, entry.tested))
+            (each, entry, brief(entry.sentence), _label(each.facts), _sources(each.facts))
             for each, entry in zip(listed, index.reports, strict=True)
         ],
         "bases": _bases(listed),
         "in_fine_tuning": IN_FINE_TUNING if all(facts.ensemble.base for facts in generated) else None,
         "generated": len(generated),
         "traced": sum(bool(facts.passing) for facts in generated),
-        "tables": [
-            (kind, shares, _drawn(shares_plot(kind.lower(), shares, len(generated)))) for kind, shares in tables
-        ],
+        "tables": tables,
         # Audits with several rates have no common line to plot.
         "certainty_plot": _drawn(certainty_plot(smallest, rates.pop())) if len(rates) == 1 else None,
     }
+
+
+def _label(facts: ReportFacts) -> str:
+    """The strength of the verdict in two or three words."""
+    strength = _strength(facts)
+    if facts.passing and strength is not None:
+        return f"{strength.capitalize()} finding"
+    return "No source found" if strength is None else "No source found: borderline"
+
+
+def _strength(facts: ReportFacts) -> Strength | None:
+    """The strength of the verdict, by its best candidate."""
+    if not facts.candidates:
+        return None
+    best = facts.by_evidence[0]
+    return strength_of(best.q_value, facts.method.false_discovery_rate, slight=_slight(best))
+
+
+def _slight(candidate: Candidate) -> bool:
+    return isinstance(candidate.effect, NotMeasured) or not candidate.effect.low > 0
+
+
+def _strength_meaning(facts: ReportFacts) -> str:
+    """What the strength means for the reader, without a figure that needs statistics."""
+    if not facts.passing:
+        return ""
+    best, method = facts.by_evidence[0], facts.method
+    strength = _strength(facts)
+    if strength == "borderline":
+        meaning = "The test passes its limit by little: a test that is twice as strict would find nothing."
+    elif strength == "weak":
+        meaning = "Chance hardly explains this finding, but its effect is slight, or could not be measured."
+    else:
+        meaning = "Chance hardly explains this finding, and its effect is more than slight."
+    if best.p_value <= method.smallest_p * (1 + 1e-9):
+        meaning += (
+            f" No finding could be surer with these models: none of {count(method.decoys, 'other group')} of models does "
+            "as well."
+        )
+    return f"{meaning} {FROM_INSIDE if facts.output.generated else FROM_OUTSIDE}"
+
+
+def effect_in_words(candidate: Candidate) -> str:
+    """How far the members that saw a unit move the output towards it, with the interval."""
+    effect = candidate.effect
+    if isinstance(effect, NotMeasured):
+        return f"Not measured: {effect.not_measured}."
+    to = "work" if candidate.work_count == 1 else "works"
+    value, low, high = (f"{number(100 * each, 2)} %" for each in (effect.value, effect.low, effect.high))
+    return (
+        f"The models that saw the {to} move the output {value} of the way towards "
+        f"{'it' if to == 'work' else 'them'}; with 95 % confidence, between {low} and {high}."
+    )
+
+
+def _sources(facts: ReportFacts) -> str:
+    """The number of sources among the tested units, for an entry of the index."""
+    tested = count(len(facts.candidates), unit_noun(facts.ensemble), unit_noun(facts.ensemble, 2))
+    if not facts.candidates:
+        return "nothing was tested"
+    found = count(len(facts.passing), "source") if facts.passing else "no source"
+    return f"{found} found among {tested} tested"
+
+
+def _is_superseded(kind: str, facts: ReportFacts) -> bool:
+    """Whether it is an estimate of influences that were measured exactly."""
+    exact = facts.influence_exact_lpips if kind.endswith("lpips") else facts.influence_exact
+    return kind.startswith("estimate") and not isinstance(exact, NotMeasured)
 
 
 def _bases(listed: Sequence[IndexedReport]) -> list[BasePart]:

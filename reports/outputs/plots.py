@@ -10,15 +10,14 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.facts import NotMeasured
-from reports.outputs.facts import Candidate, Landscape, LandscapeKind, Share
+from reports.outputs.facts import Candidate, Landscape, LandscapeKind
 from reports.outputs.illustrations import Report, Vector
-from reports.rendering.plots import BAR_ROW, WIDTH, row_name
+from reports.rendering.plots import WIDTH, row_name
 from reports.rendering.svg import ACCENT, INK, LINE, MUTED, QUIET, drawing
 
 BINS = 60
 MAX_POINTS = 400
 """Points of a curve at most: a page is no wider."""
-MOST_BARS = 15
 ROW = 0.5
 """Height of a candidate's row, in inches."""
 
@@ -96,8 +95,20 @@ def influence_plot_of(report: Report, kind: LandscapeKind) -> str | NotMeasured:
     if isinstance(influences, NotMeasured):
         return influences
     decoys = report.shown.decoy_influences if kind == "estimate" else NotMeasured("only of the Euclidean estimate")
+    if kind.startswith("estimate"):
+        influences = _with_exact(influences, report.facts.candidates, lpips=kind.endswith("lpips"))
     ranks = {candidate.unit_number: candidate.rank for candidate in report.facts.candidates}
     return influence_plot(landscape, influences, decoys, ranks, lpips=kind.endswith("lpips"))
+
+
+def _with_exact(influences: Vector, candidates: Sequence[Candidate], *, lpips: bool) -> Vector:
+    """Estimates, with the exact value in its place for each candidate that has one."""
+    known = influences.copy()
+    for candidate in candidates:
+        exact = candidate.influence_exact_lpips if lpips else candidate.influence_exact
+        if not isinstance(exact, NotMeasured):
+            known[candidate.unit_number] = exact
+    return known
 
 
 def influence_plot(
@@ -161,35 +172,6 @@ def influence_plot(
         axes.locator_params(axis="x", nbins=8, integer=True)
         axes.set_xlabel("units, from most to least influential")
         axes.set_ylabel("LPIPS" if lpips else "influence")
-    return drawn.svg
-
-
-def shares_plot(name: str, shares: Sequence[Share], outputs: int) -> str | None:
-    """Per name, the number of outputs with a passing work of it; None if nothing to draw."""
-    listed = shares[:MOST_BARS]
-    if not listed:
-        return None
-    height = 0.62 + BAR_ROW * len(listed)
-    with drawing(f"shares-{name}", WIDTH, height, f"Outputs traced, by {name}") as drawn:
-        axes = drawn.axes
-        places = np.arange(len(listed))[::-1]
-        traced = [share.traced_outputs for share in listed]
-        axes.barh(places, traced, height=0.34, color=ACCENT, linewidth=0)
-        for place, share in zip(places, listed, strict=True):
-            row_name(axes, place + 0.24, share.name)
-            axes.annotate(
-                f"{share.traced_outputs:,}",
-                (share.traced_outputs, place),
-                xytext=(5, 0),
-                textcoords="offset points",
-                color=INK,
-                va="center",
-            )
-        axes.set_yticks([])
-        axes.set_ylim(-0.4, len(listed) - 0.25)
-        axes.set_xlim(0, max(1, outputs) * 1.06)
-        axes.locator_params(axis="x", nbins=6, integer=True)
-        axes.set_xlabel(f"outputs that trace to it, of {outputs:,}")
     return drawn.svg
 
 

@@ -50,7 +50,7 @@ from reports.statements.findings import (
 )
 from reports.statements.follow_up import read_certificates, read_claims, read_withdrawals
 from reports.statements.models import models_of
-from reports.statements.page import CARDS, AloneShown, Pictures, Shown, Statement, page_values
+from reports.statements.page import CARDS, AloneShown, Pictures, Shown, Statement, page_values, works_found
 from reports.statements.works import prepare_works, read_works, works_reader
 
 ATTEMPTS = 3
@@ -189,8 +189,9 @@ def _who(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> tuple[W
 
 
 def _pictures(registry: Registry, facts: StatementFacts) -> Pictures:
-    shown = [output for output in facts.outputs if output.kind == "sample"][:CARDS]
-    works = {work.asset_id: work.sha256 for output in shown for finding in output.findings for work in finding.works}
+    cards = works_found(facts.outputs)[:CARDS]
+    shown = list({each.output.audit_id: each.output for card in cards for each in card.shown}.values())
+    works = {work.asset_id: work.sha256 for card in cards for work in card.unit.works}
     works |= {work.asset_id: work.sha256 for work in facts.works.listed}
     return Pictures(
         works={asset_id: _picture_of_work(registry.home, sha256) for asset_id, sha256 in works.items()},

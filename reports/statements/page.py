@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
+from registry.outputs.strength import strength_of
 from reports.facts import NotMeasured
 from reports.outputs.facts import BaseAlone
 from reports.rendering.pictures import Picture
-from reports.rendering.plots import Bar, Estimate, bars_plot, estimates_plot
-from reports.rendering.wording import percent, plain
+from reports.rendering.wording import number, percent
 from reports.statements import words
-from reports.statements.facts import OutputPart, SharePart, StatementFacts
+from reports.statements.facts import FindingPart, IntervalPart, OutputPart, SharePart, StatementFacts
 
 CARDS = 12
-"""Images shown with pictures; the others are in a table."""
+"""Works shown with pictures; the others are in a table."""
+IMAGES = 4
+"""Images shown with one work."""
 MOST_ROWS = 40
-MOST_EFFECTS = 14
-"""Effects in one plot."""
 MOST_MEMBERS = 64
 
 
@@ -53,14 +50,71 @@ class Statement:
     pictures: Pictures
 
 
+@dataclass(frozen=True)
+class FoundIn:
+    """One image in which a work was found."""
+
+    output: OutputPart
+    finding: FindingPart
+
+    @property
+    def strength(self) -> str:
+        """The strength of the finding, in a word."""
+        effect, rate = self.finding.effect, self.output.false_discovery_rate
+        slight = isinstance(effect, NotMeasured) or not effect.low > 0
+        return strength_of(self.finding.q_value, rate, slight=slight) or "not told"
+
+
+@dataclass(frozen=True)
+class WorkFound:
+    """A work, or a group of works tested as one, and the images in which it was found."""
+
+    images: Sequence[FoundIn]
+
+    @property
+    def unit(self) -> FindingPart:
+        """The finding of the first image, for the name and the works."""
+        return self.images[0].finding
+
+    @property
+    def shown(self) -> Sequence[FoundIn]:
+        """The images that are shown with it."""
+        return self.images[:IMAGES]
+
+
+def works_found(outputs: Sequence[OutputPart]) -> list[WorkFound]:
+    """Findings in generated images by work: those found in most images first, then by q."""
+    found: dict[tuple[object, ...], list[FoundIn]] = {}
+    for output in outputs:
+        if output.kind == "sample":
+            for finding in output.findings:
+                found.setdefault(_unit_of(output, finding), []).append(FoundIn(output, finding))
+    listed = [WorkFound(sorted(images, key=_by_evidence)) for images in found.values()]
+    return sorted(listed, key=lambda each: (-len(each.images), *_by_evidence(each.images[0])))
+
+
+def _unit_of(output: OutputPart, finding: FindingPart) -> tuple[object, ...]:
+    """The same for findings of one work, by any model; of a group, by one model."""
+    works = tuple(work.asset_id for work in finding.works)
+    if finding.unit_kind == "asset" and works:
+        return works
+    return (output.ensemble_id, finding.unit_kind, finding.unit_label)
+
+
+def _by_evidence(found: FoundIn) -> tuple[float, str, int]:
+    return (found.finding.q_value, found.output.audit_id, found.finding.rank)
+
+
 def page_values(statement: Statement) -> Mapping[str, object]:
     """Template values beside the facts and the pictures."""
     facts = statement.facts
     generated = [output for output in facts.outputs if output.kind == "sample"]
+    found = works_found(generated)
     return {
-        "cards": generated[:CARDS],
-        "rows": generated[CARDS : CARDS + MOST_ROWS],
-        "left_out": max(0, facts.tested.found - CARDS - MOST_ROWS),
+        "cards": found[:CARDS],
+        "rows": found[CARDS : CARDS + MOST_ROWS],
+        "left_out": max(0, len(found) - CARDS - MOST_ROWS),
+        "images_left_out": max(0, facts.tested.found - len(generated)),
         "outside": [output for output in facts.outputs if output.kind == "image"][:MOST_ROWS],
         "together": words.together(facts.tested),
         "over_all": words.over_all_images(facts.over_all_images),
@@ -70,12 +124,19 @@ def page_values(statement: Statement) -> Mapping[str, object]:
         "leaving": words.leaving,
         "unit": words.unit_of_theirs(facts.tested),
         "limits": words.limits(facts.bases or []),
-        "funnel": Markup(_funnel(facts)),  # noqa: S704 - drawn here, of numbers
-        "effects": _effects(generated),
         "most_members": MOST_MEMBERS,
         "share": share_text,
         "share_range": share_range,
+        "effect_in_words": effect_in_words,
     }
+
+
+def effect_in_words(effect: IntervalPart | NotMeasured) -> str:
+    """How far a work moves the image towards itself, with the interval."""
+    if isinstance(effect, NotMeasured):
+        return f"its size was not measured: {effect.not_measured}"
+    value, low, high = (f"{number(100 * each, 2)} %" for each in (effect.value, effect.low, effect.high))
+    return f"{value} of the way to it; with 95 % confidence between {low} and {high}"
 
 
 def share_text(share: SharePart | NotMeasured) -> str:
@@ -95,35 +156,3 @@ def share_range(share: SharePart | NotMeasured) -> str:
     if share.low == share.high:
         return f"because all {share.among} that passed are yours"
     return f"between {percent(share.low)} and {percent(share.high)}, among the {share.among:,} that passed"
-
-
-def _funnel(facts: StatementFacts) -> str:
-    tested = facts.tested
-    bars = [
-        Bar("images generated", tested.generated),
-        Bar("tested", tested.audited),
-        Bar("tested for your works", tested.tested),
-        Bar("passed for your works", tested.found, tested.found),
-    ]
-    title = (
-        f"{tested.generated} generated, {tested.audited} tested, {tested.tested} for your works, {tested.found} passed"
-    )
-    return bars_plot("funnel", [each for each in bars if each.total or each.name != "images generated"], title)
-
-
-def _effects(outputs: list[OutputPart]) -> Markup | None:
-    measured = [
-        (f"{plain(finding.unit_label, 22)} · {output.id[:6]}", finding, finding.effect)
-        for output in outputs
-        for finding in output.findings
-        if not isinstance(finding.effect, NotMeasured)
-    ]
-    if not measured:
-        return None
-    measured.sort(key=lambda each: (-each[2].value, each[1].audit_id, each[1].rank))
-    estimates = [Estimate(name, effect.value, effect.low, effect.high) for name, _, effect in measured[:MOST_EFFECTS]]
-    # Matplotlib's font may lack characters of a name; the reader's fonts draw the text.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        drawn = estimates_plot("effects", estimates, "effect")
-    return Markup(drawn)  # noqa: S704 - drawn here, its texts escaped by the library

@@ -66,16 +66,18 @@ def verdict(
 ) -> str:
     """The verdict sentence; ``generations``: members of any generation that saw a work.
 
-    The test over all images leads where there is one: it does not depend on the number of images.
+    The test over all images is told with the count of images: it alone does not depend on their
+    number.
     """
     if not works.total:
         return "No work is registered as yours."
-    if over_all:
-        verb = "passed" if any(each.passes for each in over_all) else "did not pass"
-        images = "one image" if (most := max(each.images for each in over_all)) == 1 else count(most, "image")
-        return f"Tested together over {images}, your works {verb} the test for an effect."
     if tested.found:
-        return f"{_found(works, tested)} passed the test for an effect on {tested.found:,} of {_images(tested.audited)} tested."
+        found = f"{_found(works, tested)} found in {tested.found:,} of {_images(tested.audited)} tested"
+        return f"{found}{_taken_together(over_all)}."
+    if over_all:
+        verb = "made a difference" if any(each.passes for each in over_all) else "showed no effect"
+        images = "one image" if (most := max(each.images for each in over_all)) == 1 else count(most, "image")
+        return f"Tested together over {images}, your works {verb}; no single work was found."
     one = works.total == 1
     subject = "Your one registered work was" if one else f"None of your {count(works.total, 'work')} was"
     if not generations and not any(model.reference and model.reference.works for model in models):
@@ -86,9 +88,14 @@ def verdict(
         return f"No image has been tested yet, so nothing is known about the influence of your {count(works.total, 'work')}."
     if not tested.tested:
         return f"{subject} {'not ' if one else ''}among those tested for any of {_images(tested.audited)}."
-    passed = "Your one registered work" if one else f"None of your {count(works.total, 'work')}"
-    verb = "did not pass" if one else "passed"
-    return f"{passed} {verb} the test for an effect on any of {_images(tested.audited)} tested."
+    return f"{subject} {'not ' if one else ''}found in any of {_images(tested.audited)} tested."
+
+
+def _taken_together(over_all: Sequence[OverAllImages]) -> str:
+    if not over_all:
+        return ""
+    made = any(each.passes for each in over_all)
+    return f"; taken together, your works {'made a difference' if made else 'showed no effect'}"
 
 
 def _images(amount: int) -> str:
@@ -102,7 +109,7 @@ def _found(works: WorksPart, tested: TestedPart) -> str:
         parts.append(f"{single:,} of your {count(works.total, 'work')}")
     if groups:
         parts.append(f"{count(groups, 'group')} of works with yours among them")
-    return " and ".join(parts)
+    return f"{' and '.join(parts)} {'was' if single + groups == 1 else 'were'}"
 
 
 def over_all_images(tests: Sequence[OverAllImages]) -> str:

@@ -17,11 +17,10 @@ from playwright.sync_api import Browser
 from registry.rightsholders.records import merge_rightsholders
 from registry.withdrawals.record import withdraw
 from reports.facts import NotMeasured
-from reports.outputs.facts import Candidate, Share
-from reports.outputs.plots import shares_plot
+from reports.outputs.facts import Candidate
 from reports.outputs.plots import tests_plot as plot_of_tests
 from reports.rendering.pictures import THUMBNAIL_SIDE, picture_of, thumbnail
-from reports.rendering.plots import Estimate, estimates_plot
+from reports.rendering.plots import Bar, Estimate, bars_plot, estimates_plot
 from reports.rendering.svg import standalone
 from tests.reports.outputs.test_pages import WIDTHS, fits, visit
 from tests.support import world as worlds
@@ -133,10 +132,9 @@ def test_plots_hold_any_name(label: str) -> None:
     """Drawn without complaint, well-formed, and with the name as text, not as markup or
     mathematics.
     """
-    share = Share(name=label, traced_outputs=1, passing=1, tested=1, smallest_q=0.1, expected_by_chance=0.0)
     for svg in (
         plot_of_tests([candidate(label)], {1: np.linspace(-1.0, 1.0, 40)}),
-        shares_plot("licence", [share], 3),
+        bars_plot("works", [Bar(label, 2, 1)], "works"),
         estimates_plot("effects", [Estimate(label, 0.1, 0.0, 0.2)], "effect"),
     ):
         assert svg is not None

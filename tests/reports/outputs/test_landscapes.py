@@ -40,7 +40,7 @@ def test_a_page_has_lpips_with_what_it_was_measured_with(world: World) -> None:
     page = page_of(world, exact=True)
     assert "LPIPS 0.1 with alex, on images enlarged to 64 pixels a side" in page
     assert "rank correlation 1, relative error 9" in page.replace("1.00", "1")
-    assert "Its tangents went through 3 members a step" in page
+    assert "The estimate’s tangents went through 3 members a step" in page
 
 
 def test_a_page_without_lpips_says_why_once_a_candidate(world: World) -> None:

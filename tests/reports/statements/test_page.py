@@ -76,7 +76,7 @@ def test_files_are_stamped_and_named_in_the_log(hostile: tuple[Registry, Written
     assert page.count('<meta name="creditline-stamp"') == 1
     assert stamp["facts_sha256"] in page.split("</head>")[0]
     assert "tested once over all images" in page
-    assert "your works passed the test for an effect" in page
+    assert "taken together, your works made a difference" in page
     assert stamp["log_sha256"] in page.split("<footer")[1]
     assert len(given.files) == 4
     with registry.connection() as connection:

@@ -108,16 +108,16 @@ def test_the_test_over_all_images_leads(world: StatementWorld, tmp_path: Path) -
     assert words.NOT_OVER_ALL in read(world, ADA, tmp_path).explanation
     record_run(world, {ADA: (0.0002, 0.0006), BO: (0.4, 0.5)})
     facts = read(world, ADA, tmp_path)
-    assert facts.verdict == "Tested together over 5 images, your works passed the test for an effect."
+    assert facts.verdict.endswith("; taken together, your works made a difference.")
     assert "names on average at most 5 % of rightsholders by chance" in facts.explanation
     assert "1 audited image could not be used" in facts.explanation
     assert words.NOT_OVER_ALL not in facts.explanation
-    assert "did not pass" in read(world, BO, tmp_path).verdict
+    assert "your works showed no effect" in read(world, BO, tmp_path).verdict
     merge_rightsholders(world.registry, world.holder(MISSPELT), world.holder(ADA), "one person", NOW)
     record_run(world, {ADA: (0.2, 0.4), MISSPELT: (0.0002, 0.0006), BO: (0.4, 0.5)})
     merged = read(world, ADA, tmp_path)
     assert [each.name for each in merged.over_all_images] == [ADA, MISSPELT]
-    assert "passed" in merged.verdict
+    assert "your works made a difference" in merged.verdict
     assert f"Your works recorded as {MISSPELT}" in merged.explanation
 
 
