@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from reports.facts import NotMeasured
 from reports.outputs.facts import LandscapeKind, ReportFacts
+from reports.outputs.sentences import findings
 from reports.rendering.pictures import Picture
 
 Vector = NDArray[np.float64]
@@ -48,7 +49,8 @@ class Report:
 
     def for_index(self) -> IndexedReport:
         """The report's part of the index, small enough to keep for many reports."""
-        best = self.facts.by_evidence[0] if self.facts.candidates else None
+        found = findings(self.facts.candidates)
+        best = found[0][0] if found else next(iter(self.facts.by_evidence), None)
         work = self.shown.works.get(best.works[0].asset_id) if best and best.works else None
         return IndexedReport(self.facts, self.shown.output, work)
 

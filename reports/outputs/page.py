@@ -8,6 +8,7 @@ from functools import partial
 from markupsafe import Markup
 
 from registry.outputs.base_claim import IN_FINE_TUNING
+from registry.outputs.grades import SLIGHT
 from registry.outputs.strength import Strength, strength_of
 from reports.facts import BasePart, NotMeasured
 from reports.outputs.facts import Candidate, IndexFacts, ReportFacts, Work
@@ -18,8 +19,10 @@ from reports.outputs.sentences import (
     FROM_INSIDE,
     FROM_OUTSIDE,
     assignment,
+    at_the_limit,
     brief,
     duties,
+    findings,
     group_noun,
     meaning_of_p,
     unit_noun,
@@ -30,6 +33,7 @@ from reports.rendering.wording import count, number
 def report_values(report: Report) -> dict[str, object]:
     """For ``report.html.j2``."""
     facts, shown = report.facts, report.shown
+    passing = in_order(facts)
 
     def duties_of(work: Work) -> list[tuple[str, str]]:
         return duties(work, shown.terms.get(work.asset_id))
@@ -37,6 +41,10 @@ def report_values(report: Report) -> dict[str, object]:
     return {
         "report": facts,
         "shown": shown,
+        "passing": passing,
+        "sources": [each for each in passing if not is_slight(each)],
+        "slight": [each for each in passing if is_slight(each)],
+        "mark": mark,
         "strength": _label(facts),
         "strength_meaning": _strength_meaning(facts),
         "effect_in_words": effect_in_words,
@@ -87,36 +95,43 @@ def _label(facts: ReportFacts) -> str:
     return "No source found" if strength is None else "No source found: borderline"
 
 
-def _strength(facts: ReportFacts) -> Strength | None:
-    """The strength of the verdict, by its best candidate."""
-    if not facts.candidates:
-        return None
-    best = facts.by_evidence[0]
-    return strength_of(best.q_value, facts.method.false_discovery_rate, slight=_slight(best))
+def in_order(facts: ReportFacts) -> list[Candidate]:
+    """What passes, in the order of the verdict: the main sources first."""
+    return [candidate for finding in findings(facts.candidates) for candidate in finding]
 
 
-def _slight(candidate: Candidate) -> bool:
+def mark(candidate: Candidate) -> str:
+    """What was found of a candidate, in two or three words."""
+    if not candidate.passes:
+        return "No effect shown"
+    return "Source found" if candidate.grade is None else candidate.grade.capitalize()
+
+
+def is_slight(candidate: Candidate) -> bool:
+    """Whether its effect does not matter, or was not measured."""
+    if candidate.grade is not None:
+        return candidate.grade == SLIGHT
     return isinstance(candidate.effect, NotMeasured) or not candidate.effect.low > 0
 
 
+def _strength(facts: ReportFacts) -> Strength | None:
+    """The strength of the verdict, by the candidate that it names first."""
+    listed = in_order(facts) or facts.by_evidence
+    if not listed:
+        return None
+    return strength_of(listed[0].q_value, facts.method.false_discovery_rate, slight=is_slight(listed[0]))
+
+
 def _strength_meaning(facts: ReportFacts) -> str:
-    """What the strength means for the reader, without a figure that needs statistics."""
+    """What the strength means for the reader, with no figure that needs statistics."""
     if not facts.passing:
         return ""
-    best, method = facts.by_evidence[0], facts.method
-    strength = _strength(facts)
-    if strength == "borderline":
-        meaning = "The test passes its limit by little: a test that is twice as strict would find nothing."
-    elif strength == "weak":
-        meaning = "Chance hardly explains this finding, but its effect is slight, or could not be measured."
-    else:
-        meaning = "Chance hardly explains this finding, and its effect is more than slight."
-    if best.p_value <= method.smallest_p * (1 + 1e-9):
-        meaning += (
-            f" No finding could be surer with these models: none of {count(method.decoys, 'other group')} of models does "
-            "as well."
-        )
-    return f"{meaning} {FROM_INSIDE if facts.output.generated else FROM_OUTSIDE}"
+    meaning = {
+        "borderline": "The test passes its limit by little: a test that is twice as strict would find nothing.",
+        "weak": "Chance hardly explains this finding, but its effect is slight, or could not be measured.",
+    }.get(_strength(facts) or "", "Chance hardly explains this finding, and its effect is more than slight.")
+    limit = FROM_INSIDE if facts.output.generated else FROM_OUTSIDE
+    return " ".join(filter(None, (meaning, at_the_limit(facts.passing, facts.method), limit)))
 
 
 def effect_in_words(candidate: Candidate) -> str:

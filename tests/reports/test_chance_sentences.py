@@ -20,7 +20,6 @@ ROOT = Path(__file__).parents[2]
 HELD_BY = {
     "reports/outputs/sentences.py": "test_tests_name_on_average_at_most_their_rate_by_chance",
     "reports/outputs/limits.py": "test_over_many_images_the_share_of_chance_is_not_limited",
-    "reports/outputs/page.py": "test_tests_name_on_average_at_most_their_rate_by_chance",
     "reports/outputs/facts.py": "test_the_number_expected_by_chance_bounds_the_average",
     "reports/evaluations/sentences.py": "test_tests_name_on_average_at_most_their_rate_by_chance",
     "reports/evaluations/page.py": "tests/attribution/evaluation: calibration under redrawn codes",
