@@ -110,7 +110,7 @@ def mark(candidate: Candidate) -> str:
 def is_slight(candidate: Candidate) -> bool:
     """Whether its effect does not matter, or was not measured."""
     if candidate.grade is not None:
-        return candidate.grade == SLIGHT
+        return bool(candidate.grade == SLIGHT)
     return isinstance(candidate.effect, NotMeasured) or not candidate.effect.low > 0
 
 
