@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,8 @@ from attribution.sampling.image_predictions import (
 )
 from attribution.sampling.predictions import MemberPredictions, load_sample
 from attribution.sampling.requests import batches_by_request
+from attribution.seen.answer import Seen, seen_of
+from attribution.seen.asking import Asker, Shown
 from attribution.training.dataset import build_training_set
 from registry.encodings.assignment import Assignment, Decoys
 from registry.encodings.store import load_units
@@ -203,8 +205,27 @@ class Auditor:
             for subject, task, pixels in part:
                 found = self._recorded(subject)
                 if found is None:
-                    found = record_audit(self.context, self.examine(subject, predictions_of(task), pixels), None)
+                    findings = self.examine(subject, predictions_of(task), pixels)
+                    found = record_audit(self.context, replace(findings, seen=self._seen(subject, pixels)), None)
                 yield found
+
+    @cached_property
+    def asker(self) -> Asker:
+        """Asks whether these models saw an image itself."""
+        context = self.context
+        return Asker(
+            registry=context.registry,
+            ensemble=context.ensemble,
+            encoded=context.encoded,
+            assignment=context.assignment,
+            rankers=context.rankers,
+            decoy_limit=context.settings.decoy_limit,
+            device=self.device,
+        )
+
+    def _seen(self, subject: Subject, pixels: np.ndarray) -> Seen:
+        shown = Shown(subject.image_sha256, pixels, subject.label)
+        return seen_of(self.asker, shown)
 
     @staticmethod
     def _report_part(on_progress: Callable[[int, int], object], total: int, done: int, _part: int) -> None:

@@ -32,6 +32,8 @@ from attribution.ranking.grading import Choices, identity_of
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.shortlist import Shortlisted
 from attribution.sampling.predictions import BAND_EDGES
+from attribution.seen.answer import METHOD as SEEN_METHOD
+from attribution.seen.answer import Seen
 from registry.encodings.assignment import Assignment, Decoys
 from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
@@ -140,6 +142,8 @@ class Findings:
     steps: int
     """Steps that have a weight in the statistic."""
     timings: dict[str, float]
+    seen: Seen | None = None
+    """Whether the models saw an image from outside itself; None: it was generated here."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,8 @@ def audit_id_of(context: AuditContext, subject: Subject) -> str:
         "graded": choice.grade is not None,
     }
     request = {"subject": asdict(subject), "settings": asdict(context.settings), "ranker": ranker, "keeps": KEEPS}
+    if subject.kind == "image":
+        request["asks"] = SEEN_METHOD
     ensemble = {"ensemble": context.ensemble.id, "members": context.ensemble.members_sha256}
     return content_id("audit", {**request, **ensemble})
 
@@ -256,7 +262,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
             ),
             **base_facts(shown.base, context.lpips),
         },
-        attributable=bool((found.evidence.q_value <= context.settings.false_discovery_rate).any()),
+        attributable=_attributable(context, found),
         artefact_sha256=sha256_of_file(path),
         versions=versions_of(context.device),
         timings={**found.timings, **({} if shown is None else shown.timings)},
@@ -321,6 +327,11 @@ def _pulls(context: AuditContext, found: Findings) -> list[Pulls]:
     return [Pulls(units[place : place + 1], row[None]) for place, row in enumerate(found.evidence.alignment)]
 
 
+def _attributable(context: AuditContext, found: Findings) -> bool:
+    """Whether a candidate passes."""
+    return bool((found.evidence.q_value <= context.settings.false_discovery_rate).any())
+
+
 def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
     smallest_p = 1.0 / (1.0 + found.decoys.count)
     return {
@@ -340,6 +351,7 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
         "members_sha256": context.ensemble.members_sha256,
         "effect": {"method": effect_interval.METHOD, "unit": effect_interval.UNIT, "level": effect_interval.LEVEL},
         "rightsholders": found.rightsholders.to_json(),
+        **({} if found.seen is None else {"seen": found.seen.to_json(leans=_attributable(context, found))}),
         "not_tested": [
             {"unit": unit, "rank": rank, "reason": context.encoded.not_testable[unit]}
             for unit, rank in found.shortlisted.passed_over

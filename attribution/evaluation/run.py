@@ -5,7 +5,8 @@
 - null and power of the test (:mod:`attribution.evaluation.calibration`);
 - similarity: false attribution by nearest work (:mod:`attribution.evaluation.false_attribution`);
 - Jacobian: estimated influence beside real ablation, for random units;
-- losses of the ensemble beside its members' losses (:mod:`attribution.evaluation.losses`).
+- losses of the ensemble beside its members' losses (:mod:`attribution.evaluation.losses`);
+- seen: works told from probes, where there are probes (:mod:`attribution.evaluation.seen_works`).
 
 A measurement that is not possible gives its reason. The result is an event of the log; reports
 quote the newest.
@@ -31,6 +32,7 @@ from attribution.ensemble.recipe import versions_of
 from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
 from attribution.evaluation.false_attribution import false_attribution_rate
 from attribution.evaluation.losses import losses_on
+from attribution.evaluation.seen_works import seen_works
 from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval
 from attribution.process_pool import run_tasks
@@ -101,6 +103,7 @@ def evaluate(
         ).to_json(),
         "jacobian": lambda: _jacobian(auditor, settings, report),
         "members_beside": lambda: _members(auditor, settings, report),
+        "seen": lambda: seen_works(auditor, settings.planted, settings.seed),
     }
     measured: dict[str, Any] = {}
     seconds: dict[str, float] = {}

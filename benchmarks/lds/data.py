@@ -41,8 +41,8 @@ class Material:
         return from_pixels(self.works)
 
 
-def material(name: str, source: Path | None = None) -> Material:
-    """The data set of this name.
+def material(name: str, source: Path | None = None, held_out: int = HELD_OUT) -> Material:
+    """The data set of this name; ``held_out``: pictures that are not works, at most.
 
     ``digits`` and ``other-digits`` are scikit-learn's. ``emoji`` is read from a folder with
     works.csv, ``cifar`` from a folder with a sheet of CIFAR-10's test images and their labels,
@@ -54,20 +54,21 @@ def material(name: str, source: Path | None = None) -> Material:
     """
     if name == OTHER_DIGITS:
         # Two resolutions, four times as many places: other networks may have other results.
-        return _digits(OTHER_DIGITS, WORKS + HELD_OUT, PixelUNet(8, 1, (16, 24), groups=8, patch=2))
+        network = PixelUNet(8, 1, (16, 24), groups=8, patch=2)
+        return _digits(OTHER_DIGITS, WORKS + HELD_OUT, held_out, network)
     if name == "digits":
-        return _digits(name, 0, PixelUNet(size=8, channels=1, widths=(16,), groups=8, patch=4))
+        return _digits(name, 0, held_out, PixelUNet(size=8, channels=1, widths=(16,), groups=8, patch=4))
     if source is None:
         raise UsageError(f"{name} needs a folder of pictures: name it with --source")
-    return {"emoji": _emoji, "cifar": _cifar, "flags": _flags}[name](source)
+    return {"emoji": _emoji, "cifar": _cifar, "flags": _flags}[name](source, held_out)
 
 
-def _digits(name: str, start: int, network: PixelUNet) -> Material:
+def _digits(name: str, start: int, held_out: int, network: PixelUNet) -> Material:
     """Scikit-learn's 8x8 digits in random order, from place ``start`` on."""
     pixels, classes = scikit_learn_digits()
     pixels = pixels[..., None]
     order = np.random.default_rng(0).permutation(len(pixels))
-    chosen, rest = np.split(order[start : start + WORKS + HELD_OUT], [WORKS])
+    chosen, rest = np.split(order[start : start + WORKS + held_out], [WORKS])
     return Material(
         name,
         pixels[chosen],
@@ -78,7 +79,7 @@ def _digits(name: str, start: int, network: PixelUNet) -> Material:
     )
 
 
-def _emoji(source: Path) -> Material:
+def _emoji(source: Path, held_out: int) -> Material:
     """Colour emoji at 16x16, equally many works of each house, at random."""
     with (source / "works.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -90,7 +91,7 @@ def _emoji(source: Path) -> Material:
     for house in houses:
         files = sorted(row["file"] for row in rows if row["set"] == house)
         order = generator.permutation(len(files))
-        share, held = WORKS // len(houses), HELD_OUT // len(houses)
+        share, held = WORKS // len(houses), held_out // len(houses)
         chosen += [(files[k], house) for k in order[:share]]
         rest += [files[k] for k in order[share : share + held]]
 
@@ -104,7 +105,7 @@ def _emoji(source: Path) -> Material:
     return _in_colour("emoji", read([name for name, _ in chosen]), read(rest), tuple(house for _, house in chosen))
 
 
-def _cifar(source: Path) -> Material:
+def _cifar(source: Path, held_out: int) -> Material:
     """Photographs at 16x16, at random; network and training are those of the emoji."""
     with Image.open(source / "test.webp") as file:
         sheet = np.asarray(file.convert("RGB"))
@@ -115,7 +116,7 @@ def _cifar(source: Path) -> Material:
     with np.load(source / "labels.npz", allow_pickle=False) as arrays:
         classes = arrays["names"][arrays["test"]]
     order = np.random.default_rng(0).permutation(len(pictures))
-    chosen, rest = np.split(order[: WORKS + HELD_OUT], [WORKS])
+    chosen, rest = np.split(order[: WORKS + held_out], [WORKS])
     settings = ImageSettings(size=16)
 
     def small(rows: np.ndarray) -> np.ndarray:
@@ -124,7 +125,7 @@ def _cifar(source: Path) -> Material:
     return _in_colour("cifar", small(chosen), small(rest), tuple(str(name) for name in classes[chosen]))
 
 
-def _flags(source: Path) -> Material:
+def _flags(source: Path, held_out: int) -> Material:
     """Round flags at 16x16, at random; network and training are those of the emoji.
 
     The package has many flags twice, once for a country and once for its language: each picture is
@@ -143,7 +144,7 @@ def _flags(source: Path) -> Material:
                 pixels = pixels_of(picture, settings)
             found.setdefault(pixels.tobytes(), (name, pixels))
     flags = list(found.values())
-    order = np.random.default_rng(0).permutation(len(flags))[: WORKS + HELD_OUT]
+    order = np.random.default_rng(0).permutation(len(flags))[: WORKS + held_out]
     names, pictures = [flags[k][0] for k in order], np.stack([flags[k][1] for k in order])
     return _in_colour("flags", pictures[:WORKS], pictures[WORKS:], tuple(name[:2] for name in names[:WORKS]))
 

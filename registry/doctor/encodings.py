@@ -39,6 +39,7 @@ def check_encodings(connection: duckdb.DuckDBPyConnection, found: Examination, o
         else:
             _check_codes(connection, found, on_progress, encoding_id, (n, h, seed, code_format), unit_count)
         _check_works(connection, found, encoding_id, unit_count)
+        _check_probes(connection, found, encoding_id)
     found.checked["encodings"] = len(rows)
 
 
@@ -122,6 +123,23 @@ def _check_nested(
         what = (
             f"{len(wrong):,} groups (for example group {wrong[0]}) have a support that does not follow from their place"
         )
+        found.error("encodings", where, what, RESTORE)
+
+
+def _check_probes(connection: duckdb.DuckDBPyConnection, found: Examination, encoding_id: str) -> None:
+    """A probe is in no unit, and neither is another work with its bytes."""
+    where = f"encoding {encoding_id}"
+    probes, different, trained = connection.execute(
+        "SELECT count(*), count(DISTINCT encoding_probe.asset_id), count(*) FILTER (asset.sha256 IN ("
+        "SELECT sha256 FROM unit_asset JOIN asset ON asset.id = unit_asset.asset_id WHERE encoding_id = $encoding)) "
+        "FROM encoding_probe JOIN asset ON asset.id = encoding_probe.asset_id WHERE encoding_id = $encoding",
+        {"encoding": encoding_id},
+    ).fetchall()[0]
+    found.checked["probes"] = found.checked.get("probes", 0) + probes
+    if probes != different:
+        found.error("encodings", where, f"{probes - different:,} works are listed as probes more than once", RESTORE)
+    if trained:
+        what = f"{trained:,} works are probes, kept out of all members by choice, and in a unit at once"
         found.error("encodings", where, what, RESTORE)
 
 

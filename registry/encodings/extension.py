@@ -4,7 +4,8 @@ An extension is a new encoding. It has all units of the former one, with their n
 then the new works. Plain codes go on with the next numbers. Where codes nest, a new work gets the
 next free slot of its group: the room that was drawn with the encoding. So the law of the codes is
 that of the former encoding, and tests are as exact. Ensembles of the former encoding keep their
-members; an ensemble of the extension is trained anew.
+members; an ensemble of the extension is trained anew. The probes of the former encoding stay
+probes, and later works do not become any.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from registry.encodings.codes import codes_of, decoys_available
 from registry.encodings.nested import places_within
+from registry.encodings.probes import probe_ids
 from registry.encodings.store import (
     Drawn,
     UnitTable,
@@ -61,7 +63,8 @@ def extend_encoding(
     within = None if base.groups is None else base.groups.codes.within
     with changing(registry, now) as change:
         connection = change.connection
-        works = unit_works(connection, "asset", None, permissions, within)
+        probes = probe_ids(connection, former.id)
+        works = unit_works(connection, "asset", None, permissions, within, probes)
         works = works.filter(pc.invert(pc.is_in(works["asset_id"], value_set=pa.array(base.asset_ids))))
         if not works.num_rows:
             raise NotFoundError(f"encoding {former.id} has every work that may be encoded; nothing to add")
@@ -75,12 +78,12 @@ def extend_encoding(
             encoding = Encoding(
                 id=extension_id,
                 unit_count=len(base.codes) + len(numbers),
-                left_out=left_out(connection, whole, permissions),
+                left_out=left_out(connection, whole, permissions, probes),
                 created_at=now,
                 **former.model_dump(include={"unit_kind", "unit_column", "n", "h", "seed"}),
             )
             _copy(connection, former.id, extension_id)
-            add_encoding(change, encoding, works, drawn, permissions, stated)
+            add_encoding(change, encoding, works, drawn, permissions, stated, probes)
     with registry.session() as session:
         return session.get_one(Encoding, extension_id)
 

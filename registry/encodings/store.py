@@ -27,6 +27,7 @@ from registry.encodings.assignment import Assignment, Groups
 from registry.encodings.codes import capacity, codes_of, decoys_available
 from registry.encodings.keys import CODE_FORMAT, FIRST_FORMAT
 from registry.encodings.nested import Slots, check_nested, draw_slots, places_within, slots_again, slots_for
+from registry.encodings.probes import choose_probes
 from registry.encodings.words import bits
 from registry.encodings.works import LAWFUL, left_out, unit_works
 from registry.errors import NotFoundError, UsageError
@@ -130,6 +131,7 @@ def create_encoding(
     within: str | None = None,
     support: int | None = None,
     code_format: int = CODE_FORMAT,
+    probes: float | None = None,
 ) -> Encoding:
     """Give every unit of the registered works a code, or return the encoding that has done so.
 
@@ -147,6 +149,8 @@ def create_encoding(
             one support. None: plain codes.
         support: with ``within``, the members of a support, h+1 to n-1.
         code_format: of plain codes; see :mod:`registry.encodings.keys`.
+        probes: the share of the works to keep out of all members; None: no probes, see
+            :mod:`registry.encodings.probes`.
 
     Raises:
         UsageError: an impossible choice, withdrawn works, or prohibited works without a reason.
@@ -167,19 +171,26 @@ def create_encoding(
     with changing(registry, now) as change:
         connection = change.connection
         works = unit_works(connection, unit_kind, column, permissions, within)
+        kept_out = None if probes is None else choose_probes(connection, works, probes, seed)
+        if kept_out is not None:
+            works = unit_works(connection, unit_kind, column, permissions, within, kept_out)
         drawn = _drawn(works, made, n, h, seed)
-        how = {} if code_format == FIRST_FORMAT else {"code_format": code_format, "within": within, "support": support}
+        how: dict[str, Any] = (
+            {} if code_format == FIRST_FORMAT else {"code_format": code_format, "within": within, "support": support}
+        )
         units = units_sha256(connection, works, named=unit_kind != "asset")
+        if kept_out is not None:
+            how["probes_sha256"] = _probes_sha256(connection, kept_out)
         encoding_id = content_id("encoding", {**choice, **how, "units_sha256": units})
         if not connection.execute("SELECT 1 FROM encoding WHERE id = ?", [encoding_id]).fetchone():
             encoding = Encoding(
                 id=encoding_id,
                 unit_count=len(drawn.codes),
-                left_out=left_out(connection, works, permissions),
+                left_out=left_out(connection, works, permissions, kept_out),
                 created_at=now,
                 **choice,
             )
-            add_encoding(change, encoding, works, drawn, permissions, stated)
+            add_encoding(change, encoding, works, drawn, permissions, stated, kept_out)
     with registry.session() as session:
         return session.get_one(Encoding, encoding_id)
 
@@ -234,8 +245,12 @@ def add_encoding(
     drawn: Drawn,
     permissions: Collection[Permission],
     reason: str | None,
+    probes: pa.Table | None = None,
 ) -> None:
-    """Add the rows of an encoding, with the codes of new units, and seal them."""
+    """Add the rows of an encoding, with the codes of new units, and seal them.
+
+    ``probes``: the works, column asset_id, that it keeps out of all members.
+    """
     connection, made = change.connection, drawn.made
     change.insert(encoding)
     tables = ["encoding", "unit", "unit_asset"]
@@ -270,9 +285,19 @@ def add_encoding(
             [encoding.id],
         )
         tables += ["unit_group", "unit_slot"]
+    if probes is not None and probes.num_rows:
+        connection.register("kept_out", probes)
+        connection.execute(
+            "INSERT INTO encoding_probe (encoding_id, asset_id) SELECT ?, asset_id FROM kept_out ORDER BY asset_id",
+            [encoding.id],
+        )
+        connection.unregister("kept_out")
+        tables.append("encoding_probe")
     facts = encoding.model_dump(mode="json", exclude={"id", "created_at"})
     facts |= {"works": works.num_rows, "permissions": sorted(str(each) for each in permissions)}
     facts |= {name: value for name, value in made.model_dump(exclude={"encoding_id"}).items() if value is not None}
+    if "encoding_probe" in tables and probes is not None:
+        facts["probes"] = probes.num_rows
     if reason is not None:
         facts["reason"] = reason
     change.record("works encoded", f"encoding {encoding.id}", after=facts)
@@ -353,6 +378,13 @@ def load_groups(connection: duckdb.DuckDBPyConnection, made: EncodingCodes) -> G
         group_of_unit=units["group_number"].to_numpy(),
         places=units["place"].to_numpy(),
     )
+
+
+def _probes_sha256(connection: duckdb.DuckDBPyConnection, probes: pa.Table) -> str:
+    """Hash over the probes' content, equal in every registry with these works."""
+    connection.register("kept_out", probes)
+    query = "SELECT sha256 FROM asset JOIN kept_out ON id = asset_id ORDER BY sha256"
+    return digest_of(connection.execute(query)).sha256
 
 
 def units_sha256(connection: duckdb.DuckDBPyConnection, works: pa.Table, *, named: bool) -> str:

@@ -19,6 +19,7 @@ LAWFUL = frozenset(Permission) - frozenset(FORBIDDEN)
 """Permissions of the works that are encoded by default."""
 
 METADATA_ONLY, MISSING, NO_UNIT = "metadata only", "missing", "no unit"
+PROBE = "probe"
 """Reasons to leave works out, besides their permission."""
 
 
@@ -38,12 +39,14 @@ def unit_works(
     column: str | None,
     permissions: Collection[Permission] = LAWFUL,
     within: str | None = None,
+    probes: pa.Table | None = None,
 ) -> pa.Table:
     """Works with a unit of this kind: (asset_id, sha256, unit_number, key, label), by asset id.
 
     Works without a file cannot be trained on, so they have no unit. With ``within``, a rightsholder
     or the name of a column, also (group_number, group_key, group_label); null without a group. A
     work of several rightsholders is in the group of the one that its record names first.
+    ``probes``, with the column asset_id, are left out.
 
     Raises:
         UsageError: no such unit kind.
@@ -59,13 +62,15 @@ def unit_works(
         "column": (column_expression(column or ""), column_expression(column or ""), column_expression(column or "")),
     }[unit_kind]
     group = "" if within is None else _GROUP.format(*_group_of(within))
+    connection.register("probes", _NO_WORKS if probes is None else probes)
     # The fragments are chosen above; the columns' names enter as escaped literals.
     works = connection.execute(
         f"SELECT asset_id, sha256, dense_rank() OVER (ORDER BY {order}) - 1 AS unit_number, "  # noqa: S608
-        f"{key} AS key, {label} AS label{group} FROM ({ASSET_RIGHTS}) "
+        f"{key} AS key, {label} AS label{group} FROM ({ASSET_RIGHTS}) ANTI JOIN probes USING (asset_id) "
         f"WHERE {_USABLE} AND list_contains(?, permission) AND {key} IS NOT NULL AND {key} <> '' ORDER BY asset_id",
         [[str(permission) for permission in permissions]],
     ).to_arrow_table()
+    connection.unregister("probes")
     if not works.num_rows:
         _refuse_if_all_forbidden(connection, permissions)
         known = ", ".join(attribute_names(connection)) or "none"
@@ -82,6 +87,7 @@ def unit_works(
     return works
 
 
+_NO_WORKS = pa.table({"asset_id": pa.array([], pa.int64())})
 _GROUP = (
     ", CASE WHEN {1} IS NULL THEN NULL ELSE dense_rank() OVER (PARTITION BY {1} IS NULL ORDER BY {1}) - 1 END "
     "AS group_number, CASE WHEN {1} IS NULL THEN NULL ELSE {0} END AS group_key, {1} AS group_label"
@@ -121,14 +127,23 @@ def _refuse_if_all_forbidden(connection: duckdb.DuckDBPyConnection, permissions:
 
 
 def left_out(
-    connection: duckdb.DuckDBPyConnection, works: pa.Table, permissions: Collection[Permission] = LAWFUL
+    connection: duckdb.DuckDBPyConnection,
+    works: pa.Table,
+    permissions: Collection[Permission] = LAWFUL,
+    probes: pa.Table | None = None,
 ) -> dict[str, int]:
-    """Number of works outside ``works`` (column asset_id), by the first applicable reason."""
+    """Number of works outside ``works`` (column asset_id), by the first applicable reason.
+
+    ``probes``: the works, column asset_id, that are kept out by choice.
+    """
     connection.register("encoded", works.select(["asset_id"]))
+    connection.register("probes", _NO_WORKS if probes is None else probes)
     rows = connection.execute(
         "SELECT CASE WHEN byte_size IS NULL THEN ? WHEN missing_since IS NOT NULL THEN ? "
-        "WHEN NOT list_contains(?, permission) THEN permission ELSE ? END AS reason, count(*) "
+        "WHEN NOT list_contains(?, permission) THEN permission "
+        "WHEN id IN (SELECT asset_id FROM probes) THEN ? ELSE ? END AS reason, count(*) "
         "FROM asset ANTI JOIN encoded ON asset_id = id GROUP BY 1 ORDER BY 1",
-        [METADATA_ONLY, MISSING, [str(permission) for permission in permissions], NO_UNIT],
+        [METADATA_ONLY, MISSING, [str(permission) for permission in permissions], PROBE, NO_UNIT],
     ).fetchall()
+    connection.unregister("probes")
     return {str(why): int(number) for why, number in rows}

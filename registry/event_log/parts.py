@@ -54,6 +54,7 @@ NUMBERS_OF_KEY: Mapping[str, str] = {
     "unit_asset": "unit_number",
     "unit_group": "number",
     "unit_slot": "unit_number",
+    "encoding_probe": "asset_id",
     "base_component": "number",
     "base_details": "number",
     "candidate": "rank",

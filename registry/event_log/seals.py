@@ -60,6 +60,7 @@ KEYED_TABLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "unit": ("encoding_id", ("number",)),
     "unit_asset": ("encoding_id", ("unit_number", "asset_id")),
     "encoding_codes": ("encoding_id", ("encoding_id",)),
+    "encoding_probe": ("encoding_id", ("asset_id",)),
     "unit_group": ("encoding_id", ("number",)),
     "unit_slot": ("encoding_id", ("unit_number",)),
     "base_model": ("id", ("id",)),

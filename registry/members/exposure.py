@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlmodel import col, select
 
+from registry.encodings.probes import probes_among
 from registry.errors import CreditlineError, IntegrityError
 from registry.home import Home
 from registry.members.manifest import MANIFEST_NAME, WORKS_NAME, Manifest
@@ -71,6 +72,14 @@ class ReferenceExposure:
 
 
 @dataclass(frozen=True)
+class ProbeExposure:
+    """An encoding that keeps at least one of the works out of all members by choice."""
+
+    encoding: str
+    works: int
+
+
+@dataclass(frozen=True)
 class Exposure:
     """Models that saw these works."""
 
@@ -80,6 +89,7 @@ class Exposure:
     members_that_did_not: int
     """Members of all ensembles that saw none of the works."""
     reference_models: tuple[ReferenceExposure, ...] = ()
+    probes: tuple[ProbeExposure, ...] = ()
     findings: tuple[str, ...] = ()
 
     @property
@@ -109,6 +119,7 @@ def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]
             for each in encodings
             if len(encoded[each.id].asset_ids)
         )
+        kept_out = probes_among(connection, pa.table({"asset_id": asset_ids}))
         hashes = _hashes(connection, asset_ids)
         recorded = {ensemble.id: recorded_reference(connection, ensemble.id) for ensemble in ensembles}
     hashes_of = {key: np.array(works.sha256.to_pylist(), dtype="S64") for key, works in encoded.items()}
@@ -138,6 +149,7 @@ def exposure_of(registry: Registry, asset_ids: Sequence[int] | NDArray[np.int64]
                 works := int(encoded[encoding_of[ensemble]].seen_by(None, reference.withdrawals_applied_through).sum())
             )
         ),
+        probes=tuple(ProbeExposure(encoding_id, works) for encoding_id, works in kept_out.items()),
         findings=tuple(findings),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Schemas 1 and 2 were those of the versions before the first release; no step leads from there."""
 
 TABLES = frozenset(
@@ -24,6 +24,7 @@ TABLES = frozenset(
         "embedded_metadata",
         "encoding",
         "encoding_codes",
+        "encoding_probe",
         "ensemble",
         "event",
         "event_node",

@@ -6,12 +6,13 @@ The codes and manifests tell, so the answer can be given before the withdrawal i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from registry.encodings.probes import probes_among
 from registry.ids import sha256_of
 from registry.members.reference_models import reference_saw
 from registry.members.seen import withdrawals_applied_through
@@ -40,6 +41,9 @@ class Impact:
     """Whether the reference model saw one of the works; then it is unused until trained again."""
     leaving: tuple[int, ...] = ()
     """Indices of the members that this withdrawal takes out of service."""
+    probes: int = 0
+    """Number of the works that are probes: no member saw them, and from the withdrawal on no image
+    is compared with them."""
     samples: int = 0
     """Samples by the members in service until now: ``creditline sample`` cannot restore their files
     any more. They can still be verified and audited, by the members that made them."""
@@ -67,6 +71,11 @@ def impacts_of(registry: Registry, works: Sequence[int], fresh: Sequence[int]) -
             "SELECT encoding.id, any_value(n), count(*) FROM unit_asset JOIN named ON asset_id = named_id "
             "JOIN encoding ON encoding.id = encoding_id GROUP BY 1 ORDER BY 1"
         ).fetchall()
+        probes = probes_among(connection, pa.table({"asset_id": pa.array(works, pa.int64())}))
+        of_probes = connection.execute(
+            "SELECT id, n, 0 FROM encoding WHERE list_contains(?, id) ORDER BY id", [list(probes)]
+        ).fetchall()
+        rows += [row for row in of_probes if row[0] not in {each for each, *_ in rows}]
         ensembles: dict[str, list[str]] = {}
         for encoding_id, ensemble_id in connection.execute(
             "SELECT encoding_id, id FROM ensemble ORDER BY id"
@@ -75,9 +84,10 @@ def impacts_of(registry: Registry, works: Sequence[int], fresh: Sequence[int]) -
     impacts = []
     for encoding_id, n, count in rows:
         of_encoding = ensembles.get(str(encoding_id), [])
-        impacts += [_impact(registry, ensemble_id, int(count), works, fresh) for ensemble_id in of_encoding]
+        found = [_impact(registry, ensemble_id, int(count), works, fresh) for ensemble_id in of_encoding]
         if str(encoding_id) not in ensembles:
-            impacts.append(Impact(str(encoding_id), None, int(count), int(n), (), (), None))
+            found.append(Impact(str(encoding_id), None, int(count), int(n), (), (), None))
+        impacts += [replace(each, probes=probes.get(str(encoding_id), 0)) for each in found]
     return impacts
 
 

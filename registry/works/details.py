@@ -42,6 +42,8 @@ _SECTIONS = {
         JOIN encoding ON encoding.id = unit.encoding_id
         WHERE unit_asset.asset_id = ? ORDER BY encoding.rowid
     """,
+    "probe_of": "SELECT encoding_id, unit_kind, n, 'not trained on by choice' AS meaning FROM encoding_probe "
+    "JOIN encoding ON encoding.id = encoding_id WHERE asset_id = ? ORDER BY encoding.rowid",
     "seen_by": "SELECT * EXCLUDE (asset_id, unit_number, unit) FROM exposure WHERE asset_id = ? "
     "ORDER BY ensemble_id, member_index, generation",
     "withdrawals": "SELECT * EXCLUDE (asset_id) FROM withdrawn_work WHERE asset_id = ? ORDER BY withdrawal_id",
@@ -56,8 +58,8 @@ def work_details(connection: duckdb.DuckDBPyConnection, asset_id: int) -> dict[s
 
     ``work`` has the columns of that view, ``permission_grounds`` the reasons for its permission,
     ``rights_history`` all declared and verified rights and ``captions`` all captions (newest
-    first), ``encodings`` the members
-    that train on it by code, ``seen_by`` the registered members that did.
+    first), ``encodings`` the members that train on it by code, ``probe_of`` the encodings that keep
+    it out of all members by choice, ``seen_by`` the registered members that did.
 
     Raises:
         NotFoundError: no work has this id.

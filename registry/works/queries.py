@@ -158,15 +158,18 @@ def works_outside(connection: duckdb.DuckDBPyConnection, encoding_id: str) -> in
 def works_kept_out(registry: Registry, encoding_id: str, limit: int) -> list[tuple[str, Path]]:
     """SHA-256 and file of permitted works in no unit of the encoding, in order of SHA-256.
 
-    A work with the bytes of an encoded work is not kept out.
+    A work with the bytes of an encoded work is not kept out. Probes are not listed: they serve one
+    purpose, and nothing else may be chosen by them (:mod:`registry.encodings.probes`).
     """
     with registry.connection() as connection:
         rows = connection.execute(
             f"SELECT DISTINCT ON (sha256) sha256, root, path FROM ({ASSET_RIGHTS}) "  # noqa: S608 - a constant
             "WHERE permission = 'permitted' AND missing_since IS NULL AND sha256 IS NOT NULL AND path IS NOT NULL "
             "AND sha256 NOT IN (SELECT sha256 FROM asset JOIN unit_asset ON asset_id = asset.id "
-            "WHERE encoding_id = ? AND sha256 IS NOT NULL) ORDER BY sha256, asset_id LIMIT ?",
-            [encoding_id, limit],
+            "WHERE encoding_id = ? AND sha256 IS NOT NULL) "
+            "AND asset_id NOT IN (SELECT asset_id FROM encoding_probe WHERE encoding_id = ?) "
+            "ORDER BY sha256, asset_id LIMIT ?",
+            [encoding_id, encoding_id, limit],
         ).fetchall()
     return [(sha256, Path(root, path)) for sha256, root, path in rows]
 

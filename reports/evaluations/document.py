@@ -33,6 +33,9 @@ class EvaluationFacts(BaseModel):
     similarity: NotMeasured | dict[str, Any]
     jacobian: NotMeasured | dict[str, Any]
     members_beside: NotMeasured | dict[str, Any]
+    seen: NotMeasured | dict[str, Any] | None = Field(
+        default=None, description="Training works told from probes; null: an earlier evaluation."
+    )
     event: int = Field(description="Of the log, which has these facts.")
     event_sha256: str = Field(pattern="^[0-9a-f]{64}$")
 

@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from registry.outputs.evaluations import KeptEvaluation
+from reports.evaluations import seen_works
 from reports.evaluations.sentences import Measured, null_sentence, power_sentence
 from reports.rendering import wording
 from reports.rendering.plots import Estimate, estimates_plot
@@ -89,6 +90,7 @@ def evaluation(kept: KeptEvaluation) -> EvaluationPage:
             _similarity(similarity),
             _jacobian(facts),
             _members(facts),
+            _seen(facts.part("seen")),
         ),
         settings=tuple((name, kept.facts[name]) for name in _SETTINGS if name in kept.facts),
         event=kept.event,
@@ -193,6 +195,22 @@ def _null(facts: Measured) -> Section:
     alarms = _counted(facts, "audits_with_a_discovery")
     answer = f"{alarms} audits had a finding." if alarms else ""
     return _section(title, question, answer, facts, ("", "share or p", "95 % interval", "counted"), rows)
+
+
+def _seen(facts: Measured) -> Section:
+    if not facts.measured:
+        return Section(seen_works.TITLE, seen_works.QUESTION, not_measured=facts.reason)
+    found = seen_works.curve_of(facts)
+    return _section(
+        seen_works.TITLE,
+        seen_works.QUESTION,
+        found.answer,
+        facts,
+        ("", "share or area", "95 % interval", "counted"),
+        found.rows,
+        plot=found.plot,
+        caption=seen_works.CAPTION,
+    )
 
 
 def _rankers(facts: Measured) -> Section:

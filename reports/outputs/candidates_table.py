@@ -20,6 +20,8 @@ from reports.outputs.facts import Candidate, Effect, ReportFacts
 from reports.outputs.read import read_audit, subject_id
 from reports.outputs.rows import fetch_rows
 from reports.rendering.columns import NOT_SYNTHETIC, Column, Table, batch_of, fitted
+from reports.seen.columns import COLUMNS as ABOUT_THE_IMAGE
+from reports.seen.columns import cells as about_the_image
 
 CELL_LIMIT = 32_000
 """Characters; spreadsheets cut or spill a cell at 32,767."""
@@ -182,6 +184,7 @@ TABLE = Table(
             "Number of its group of look-alikes in the audit, which were tested as one and share p, q and effect",
             "it looks like no other candidate",
         ),
+        *ABOUT_THE_IMAGE,
     ),
 )
 COLUMNS = TABLE.names
@@ -283,6 +286,7 @@ def _row(report: ReportFacts, candidate: Candidate) -> dict[str, Any]:
         "source_url": source.text if source else None,
         "artefact_state": report.artefact_state,
         **_base(report),
+        **about_the_image(report.seen),
     }
 
 

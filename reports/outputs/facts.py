@@ -16,6 +16,7 @@ from pydantic import Field
 from registry.outputs.chance import evidence_key
 from registry.outputs.grades import Grade
 from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
+from reports.seen.facts import Seen
 
 VERSION: Literal[1] = 1
 LandscapeKind = Literal["exact", "estimate", "exact_lpips", "estimate_lpips"]
@@ -367,6 +368,9 @@ class ReportFacts(Facts):
     artefact_state: str
     output: Output
     verdict: Verdict
+    seen: Seen | NotMeasured | None = Field(
+        description="Whether the models saw an image from outside itself; null: it was generated here."
+    )
     candidates: list[Candidate]
     rightsholders: list[Share]
     rightsholder_tests: RightsholderTests | NotMeasured

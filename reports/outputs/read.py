@@ -39,6 +39,7 @@ from reports.outputs.rows import Rows, fetch_rows, work_of
 from reports.outputs.sentences import history_of as told_history
 from reports.outputs.sentences import verdict_of
 from reports.rendering.pictures import read_picture
+from reports.seen.read import read_seen
 
 MOST_AUDITS = 50
 """Audits of one image that a report lists."""
@@ -79,13 +80,15 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
     audits = _audits_of_image(session, audit)
     landscapes = {kind: read_landscape(session, audit, ensemble.encoding_id, kind) for kind in KINDS}
     together = read_rightsholder_tests(audit, method.false_discovery_rate, rows.merged)
+    seen = read_seen(audit)
     facts = ReportFacts(
         audit_id=audit.id,
         audited_at=utc(audit.created_at),
         artefact_sha256=audit.artefact_sha256,
         artefact_state=artefact.state,
         output=output,
-        verdict=verdict_of(output, ensemble, method, candidates, together, attributable=audit.attributable),
+        verdict=verdict_of(output, ensemble, method, candidates, together, seen, attributable=audit.attributable),
+        seen=seen,
         candidates=candidates,
         rightsholders=totals.by_rightsholder([(output.id, candidates, method)]),
         rightsholder_tests=together,

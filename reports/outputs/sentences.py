@@ -24,6 +24,7 @@ from reports.outputs.facts import (
     by_evidence,
 )
 from reports.rendering.wording import count, number, other_members, percent, plain
+from reports.seen.facts import Seen
 
 FROM_INSIDE = "A finding does not say that the output is a copy, nor that nothing else contributed."
 FROM_OUTSIDE = (
@@ -38,10 +39,16 @@ def verdict_of(
     method: Method,
     candidates: Sequence[Candidate],
     together: RightsholderTests | NotMeasured,
+    seen: Seen | NotMeasured | None,
     *,
     attributable: bool,
 ) -> Verdict:
-    """The conclusion of an audit, and its sentences; ``together``: the tests of rightsholders."""
+    """The conclusion of an audit, and its sentences.
+
+    ``together``: the tests of rightsholders. ``seen``: whether the models saw an image from outside
+    itself.
+    """
+    itself = f"{seen.sentence} {seen.explanation}" if isinstance(seen, Seen) else ""
     return Verdict(
         attributable=attributable,
         sentence=headline(output, ensemble, candidates),
@@ -49,6 +56,7 @@ def verdict_of(
             filter(
                 None,
                 (
+                    itself,
                     slight_ones(ensemble, candidates),
                     certainty(output, ensemble, method, candidates),
                     passing_together(together, ensemble),

@@ -82,6 +82,11 @@ def audit(
     Rankers: those kept with `creditline rankers --keep`, otherwise pixel-kernel and
     responsibilities; --ranker names others.
 
+    For an --image, three answers are kept apart: the work was trained on; these models lean on
+    registered works; nothing shown. The first is given where the file is a registered work that
+    members saw. Otherwise it needs an encoding with probes (`creditline encode --probes`), and is
+    given with an error of at most 5 %.
+
     Examples:
         creditline audit --all
         creditline audit 3fa2b1c09d11 --exact --lpips alex
@@ -96,6 +101,8 @@ def audit(
     from registry.outputs.queries import candidates_of, named_ensemble, samples_of
     from registry.storage.tables import Sample
     from registry.works.queries import find_by_prefix
+    from reports.seen.facts import Seen
+    from reports.seen.read import read_seen
 
     if prompt is not None and not images:
         raise UsageError("--prompt needs --image: a sample keeps the prompt that it was generated under")
@@ -144,6 +151,7 @@ def audit(
         task = progress.add_task("testing rightsholders over all images", total=None)
         together = None if images else record_joint_tests(registry, chosen.encoding_id, now())
         progress.remove_task(task)
+    answers = [read_seen(row) for row in made]
     with registry.session() as session:
         facts = [_facts(row, candidates_of(session, row)) for row in made]
     if as_json:
@@ -153,7 +161,7 @@ def audit(
     if images:
         narrate(
             f"for {found} of {plural(len(facts), 'image')}, these models lean on at least one unit (q <= {rate:g}), by "
-            "resemblance if they were never trained on the image; where the image came from is not tested"
+            "resemblance if they were never trained on the image"
         )
     else:
         narrate(
@@ -172,6 +180,9 @@ def audit(
             verdict: f"Whether a unit passes the test: q <= {rate:g}.",
         },
     )
+    for fact, answer in zip(facts, answers, strict=True):
+        if isinstance(answer, Seen):
+            narrate(f"{fact['output']}: {answer.sentence} {answer.explanation}")
     for fact in facts:
         for passed in fact["test"].get("not_tested", []):
             unit = f"unit {passed['unit']}, ranked {passed['rank']},"

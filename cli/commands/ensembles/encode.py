@@ -56,11 +56,22 @@ WeightOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the assignment of codes to units.")]
+ProbesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--probes",
+        metavar="SHARE",
+        help="Share of the works, such as 5%, to keep out of all members, at random. Images from outside are compared "
+        "with them, so that an audit can say that an image was trained on.",
+        show_default="none",
+    ),
+]
 
 _LEFT_OUT = {
     "metadata only": "registered from metadata only",
     "missing": "missing",
     "no unit": "without a value in the unit's column",
+    "probe": "not trained on by choice, as probes",
 }
 
 
@@ -76,6 +87,7 @@ def encode(
     support: SupportOption = None,
     weight: WeightOption = None,
     seed: SeedOption = 0,
+    probes: ProbesOption = None,
     extend: Annotated[
         str | None,
         typer.Option(
@@ -108,10 +120,14 @@ def encode(
     Where a rightsholder has several works, their codes nest: only M of the N members may train on
     any of them. So N - M members serve on when the rightsholder leaves. `creditline plan` compares.
 
+    Probes are works that no member ever trains on, not after a retraining either. With 19 or more,
+    `creditline audit --image` can say that an image was trained on, with an error of at most 5 %.
+
     Examples:
         creditline encode
         creditline encode --within rightsholder --members 14 --support 11 --weight 5
         creditline encode --within none --members 10
+        creditline encode --members 16 --probes 5%
         creditline encode --extend 3fa2b1c09d11
         creditline encode --unit rightsholder --members 12 --weight 4 --seed 1
         creditline encode --unit category --members 8 --only-permitted
@@ -119,6 +135,7 @@ def encode(
     import pyarrow as pa
 
     from registry.encodings.extension import extend_encoding
+    from registry.encodings.probes import probe_ids, share_of_text
     from registry.encodings.store import create_encoding, idle_members, load_units
     from registry.encodings.works import LAWFUL, left_out, taken_in
     from registry.permissions.rule import Permission
@@ -133,9 +150,9 @@ def encode(
     if include_forbidden:
         permissions = LAWFUL | {Permission.PROHIBITED}
     if extend is not None:
-        if (members, within, support, weight, seed, unit) != (None, None, None, None, 0, "asset"):
+        if (members, within, support, weight, seed, unit, probes) != (None, None, None, None, 0, "asset", None):
             raise UsageError(
-                "--extend keeps the choices of the encoding; leave out all sizes, --unit, --within and --seed"
+                "--extend keeps the choices of the encoding; leave out all sizes, --unit, --within, --seed and --probes"
             )
         with registry.session() as session:
             extended = find_by_prefix(session, Encoding, extend).id
@@ -155,13 +172,15 @@ def encode(
             reason=reason,
             within=group,
             support=m,
+            probes=None if probes is None else share_of_text(probes),
         )
     units = load_units(registry, encoding.id)
     made = None if units.groups is None else units.groups.codes
     facts = plan_of_encoding(units)
     with registry.connection() as connection:
         # Permissions of today: an encoding asked for again may leave out more than at first.
-        outside = left_out(connection, pa.table({"asset_id": units.asset_ids}), permissions)
+        kept_out = probe_ids(connection, encoding.id)
+        outside = left_out(connection, pa.table({"asset_id": units.asset_ids}), permissions, kept_out)
         taken = taken_in(connection, units.asset_ids)
     if idle := idle_members(units.codes, encoding.n):
         narrate(
@@ -171,7 +190,7 @@ def encode(
     if as_json:
         fields = {name: getattr(encoding, name) for name in ("id", "unit_kind", "unit_column", "n", "h", "seed")}
         fields |= {"code_format": units.code_format, "extends": extend and extended}
-        fields |= {"within": made and made.within, "support": made and made.support}
+        fields |= {"within": made and made.within, "support": made and made.support, "probes": kept_out.num_rows}
         fields |= {"created_at": encoding.created_at.isoformat(), "works_outside": sum(outside.values())}
         print_json("encode", {**fields, "left_out": outside, "permissions": taken, "plan": facts.to_json()})
         return
@@ -186,6 +205,8 @@ def encode(
             f"codes nest within {made.within}: {facts.groups:,} groups with a support of {facts.m} of {facts.n} members each; "
             f"when any one of them is withdrawn, {plural(left, 'member')} serve{'s' if left == 1 else ''} on"
         )
+    if kept_out.num_rows:
+        narrate(about_probes(kept_out.num_rows))
     if outside:
         counted = ", ".join(f"{number:,} {_LEFT_OUT.get(why, why)}" for why, number in outside.items())
         narrate(f"left out: {counted}; see `creditline rights --why`")
@@ -197,6 +218,20 @@ def encode(
             f"so few decoys cannot support q <= {WANTED_Q} for a shortlist of {SHORTLIST}; use more members "
             f"(`creditline plan --unit {unit}` compares numbers of members)"
         )
+
+
+def about_probes(probes: int) -> str:
+    """The number of probes, and the smallest p-value that they can give."""
+    from registry.encodings.probes import LEVEL, fewest_probes, smallest_p
+
+    least = f"{plural(probes, 'work')} kept out of all members, as probes; the smallest p of an image that was trained on is "
+    least += f"{smallest_p(probes):.2g}"
+    if probes >= fewest_probes():
+        return least
+    return (
+        f"{least}, above {LEVEL:g}: no image could be said to be trained on; choose a larger --probes, to keep "
+        f"{fewest_probes()} works or more out"
+    )
 
 
 def unit_of(name: str) -> tuple[str, str | None]:

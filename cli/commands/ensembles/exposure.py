@@ -62,6 +62,8 @@ def exposure(
         for each in found.encodings:
             examples = ", ".join(each.examples) + (", …" if each.units > len(each.examples) else "")
             echo(f"encoding {each.encoding}: {plural(each.works, 'work')} in {plural(each.units, 'unit')} ({examples})")
+        for kept in found.probes:
+            echo(f"encoding {kept.encoding}: {plural(kept.works, 'work')} not trained on by choice, as probes")
         if found.members:
             cells = [
                 (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,13 @@ import typer
 
 from cli.commands.ensembles.encode import (
     WANTED_Q,
+    ProbesOption,
     SeedOption,
     SupportOption,
     UnitOption,
     WeightOption,
     WithinOption,
+    about_probes,
     group_of,
     unit_of,
 )
@@ -66,6 +69,7 @@ def plan(
     support: SupportOption = None,
     weight: WeightOption = None,
     seed: SeedOption = 0,
+    probes: ProbesOption = None,
     encoding: Annotated[
         str | None,
         typer.Option(
@@ -90,6 +94,7 @@ def plan(
         creditline plan
         creditline plan --within rightsholder --members 14 --members 18
         creditline plan --unit rightsholder --members 8 --members 12
+        creditline plan --probes 5%
         creditline plan --ensemble 3fa2b1c09d11
     """
     if encoding is not None or ensemble is not None:
@@ -98,6 +103,7 @@ def plan(
     from registry.encodings.codes import default_weight, members_needed
     from registry.encodings.keys import CODE_FORMAT
     from registry.encodings.nested import default_support, fits, slots_for
+    from registry.encodings.probes import choose_probes, share_of_text
     from registry.encodings.words import MAX_MEMBERS
     from registry.encodings.works import LAWFUL, unit_works
     from registry.planning.encoding_plan import SHORTLIST
@@ -107,6 +113,9 @@ def plan(
         group = group_of(connection, unit, within, LAWFUL)
         shown = group or ("rightsholder" if unit == "asset" else None)
         works = unit_works(connection, *unit_of(unit), within=shown)
+        kept_out = None if probes is None else choose_probes(connection, works, share_of_text(probes), seed)
+        if kept_out is not None:
+            works = unit_works(connection, *unit_of(unit), within=shown, probes=kept_out)
     unit_of_work = works["unit_number"].to_numpy()
     group_of_unit = None if shown is None else works["group_number"].fill_null(-1).to_numpy()
 
@@ -136,17 +145,21 @@ def plan(
     if not plans and refused is not None:
         raise refused
     if as_json:
-        print_json("plan", {"unit": unit, "within": group, "plans": [each.to_json() for each in plans]})
+        further = {} if kept_out is None else {"probes": kept_out.num_rows}
+        print_json("plan", {"unit": unit, "within": group, **further, "plans": [each.to_json() for each in plans]})
         return
     enough = next((each for each in plans if each.smallest_q <= WANTED_Q), None)
     narrate(
         f"{plans[0].units:,} units of {plans[0].works:,} works; q is for a shortlist of {min(SHORTLIST, plans[0].units)}"
     )
+    if kept_out is not None:
+        narrate(about_probes(kept_out.num_rows))
     if enough:
         nested = "--within none" if group is None else f"--within {group} --support {enough.m}"
         choice = f"--members {enough.n} --weight {enough.h}"
         if unit == "asset":
             choice = f"{nested} {choice}"
+        choice += "" if probes is None else f" --probes {shlex.quote(probes)}"
         narrate(f"{enough.n} members can support q <= {WANTED_Q}: creditline encode --unit {unit} {choice}")
     else:
         narrate(

@@ -84,6 +84,14 @@ def _narrate(report: WithdrawalReport, rightsholder: str | None) -> None:
 
 
 def _narrate_impact(impact: Impact) -> None:
+    if impact.probes:
+        place = f"encoding {impact.encoding_id}" if impact.ensemble_id is None else f"ensemble {impact.ensemble_id}"
+        narrate(
+            f"{place}: {plural(impact.probes, 'work')} of these kept out of all members by choice, as probes; "
+            "images are no longer compared with them"
+        )
+    if not impact.works:
+        return
     works = f"{impact.works:,} of these works"
     if impact.ensemble_id is None:
         narrate(f"encoding {impact.encoding_id} contains {works}; `creditline train` leaves them out")

@@ -21,6 +21,7 @@ _TITLES = {
     "claims": "Claims",
     "near_duplicates": "Near duplicates",
     "encodings": "Encodings that contain it",
+    "probe_of": "Encodings that keep it out of all members by choice, as a probe",
     "seen_by": "Members trained on it",
     "withdrawals": "Withdrawals",
 }
@@ -38,6 +39,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "claims": ("claim_id", "state", "claimant", "statement", "matched_by", "distance", "decision_reason"),
     "near_duplicates": ("asset_id", "distance", "rightsholder", "of_another"),
     "encodings": ("encoding_id", "unit_kind", "unit_number", "unit", "members"),
+    "probe_of": ("encoding_id", "unit_kind", "n", "meaning"),
     "seen_by": ("ensemble_id", "member_id", "member_index", "generation", "newest", "manifest_sha256"),
     "withdrawals": ("withdrawal_id", "scope", "reason", "recorded_by", "recorded_at"),
 }
@@ -54,7 +56,8 @@ def show(
     """Show everything on record about one work.
 
     The permission and its grounds, rightsholders, captions, embedded metadata, rights signals,
-    claims, near duplicates, encodings, the members trained on the work, and withdrawals.
+    claims, near duplicates, encodings with it as a work or as a probe, the members trained on the
+    work, and withdrawals.
 
     Examples:
         creditline show 17

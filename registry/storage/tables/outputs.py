@@ -59,6 +59,20 @@ class UnitAsset(SQLModel, table=True):
     asset_id: int = key()
 
 
+class EncodingProbe(SQLModel, table=True):
+    """A work that an encoding keeps out of all members by choice, as a probe.
+
+    Probes are works of the same kind as the members' works, chosen at random. They show what the
+    question *did these models see this very work?* gives for works that no member saw.
+    """
+
+    __tablename__ = "encoding_probe"
+    __table_args__ = BULK
+
+    encoding_id: str = key(kind=String)
+    asset_id: int = key()
+
+
 class EncodingCodes(SQLModel, table=True):
     """How the codes of an encoding were drawn. An encoding without a row has plain codes of format
     1.

@@ -90,7 +90,7 @@ def test_schema_5_gets_the_tables_of_base_models(filled: Registry) -> None:
     """The tables and views of a migrated registry are those of a new one."""
     with filled.connection() as connection:
         connection.execute("DROP VIEW base")
-        for table in ("base_model", "base_component", "base_details", "caption"):
+        for table in ("base_model", "base_component", "base_details", "caption", "encoding_probe"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE asset DROP COLUMN caption_id")
         connection.execute("UPDATE schema_version SET version = 5")

@@ -135,3 +135,45 @@ def test_reports_quote_the_evaluation_of_their_members() -> None:
     assert own[-1] == "Measured 2026-01-02 by `creditline evaluate`, event 7 of the log."
     assert OTHER_MEMBERS not in own
     assert OTHER_MEMBERS in quoted(kept(facts), "b" * 64)
+
+
+SEEN: dict[str, Any] = {
+    "method": "works and probes",
+    "works": 64,
+    "probes": 39,
+    "area_under_curve": {"value": 0.96, "low": 0.93, "high": 0.98},
+    "found": {"0.05": SHARE, "0.01": {"not_measured": "99 probes are needed for it, and there are 39"}},
+    "false_alarms": {"0.05": {"share": 0.05, "low": 0.01, "high": 0.17, "count": 2, "total": 39}},
+    "curve": [[0.0, 0.0], [0.0, 0.8], [0.1, 0.9], [1.0, 1.0]],
+}
+
+
+def test_works_told_from_probes_are_shown_with_their_curve() -> None:
+    """Figures, a curve, and what too few probes cannot say."""
+    section = evaluation(kept({**FACTS, "seen": SEEN})).sections[-1]
+    assert section.title == "Did these models see this very work?"
+    assert "Against 39 probes, the area under the curve is 0.96" in section.answer
+    assert "With an error of at most 5 %, 94 % of the works shown were found." in section.answer
+    assert section.plot is not None
+    assert "<svg" in section.plot
+    cells = {row[0]: row[1:] for row in section.rows}
+    assert cells["works found, with an error of at most 5 %"] == ("94 %", "85 % to 98 %", "60 of 64")
+    assert cells["works found, with an error of at most 1 %"][:2] == (
+        "not measured",
+        "99 probes are needed for it, and there are 39",
+    )
+    assert cells["probes taken for works at 5 %"][2] == "2 of 39"
+
+
+@pytest.mark.parametrize("curve", [None, "x", [[0.0]], [[0.0, 2.0]], [["a", "b"]], [[0.0, True]]])
+def test_a_curve_that_cannot_be_drawn_is_left_out(curve: object) -> None:
+    """The rest of the section stays."""
+    section = evaluation(kept({**FACTS, "seen": {**SEEN, "curve": curve}})).sections[-1]
+    assert section.plot is None
+    assert section.rows
+
+
+def test_without_probes_the_reason_is_told() -> None:
+    """Also for evaluations from before."""
+    assert evaluation(kept({**FACTS, "seen": {"not_measured": "no probes"}})).sections[-1].not_measured == "no probes"
+    assert evaluation(kept(FACTS)).sections[-1].not_measured

@@ -1,0 +1,1 @@
+"""Did these models see this very work?"""

@@ -1,0 +1,1 @@
+"""The words for whether models saw an image itself."""
