@@ -80,7 +80,7 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
         "bases": _bases(listed),
         "in_fine_tuning": IN_FINE_TUNING if all(facts.ensemble.base for facts in generated) else None,
         "generated": len(generated),
-        "traced": sum(bool(facts.passing) for facts in generated),
+        "traced": sum(map(_traced, generated)),
         "tables": tables,
         # Audits with several rates have no common line to plot.
         "certainty_plot": _drawn(certainty_plot(smallest, rates.pop())) if len(rates) == 1 else None,
@@ -148,12 +148,21 @@ def effect_in_words(candidate: Candidate) -> str:
 
 
 def _sources(facts: ReportFacts) -> str:
-    """The number of sources among the tested units, for an entry of the index."""
-    tested = count(len(facts.candidates), unit_noun(facts.ensemble), unit_noun(facts.ensemble, 2))
+    """The number of sources and of slight effects among the tested units, for the index."""
     if not facts.candidates:
-        return "nothing was tested"
-    found = count(len(facts.passing), "source") if facts.passing else "no source"
-    return f"{found} found among {tested} tested"
+        return "Nothing was tested"
+    tested = count(len(facts.candidates), unit_noun(facts.ensemble), unit_noun(facts.ensemble, 2))
+    slight = sum(map(is_slight, facts.passing))
+    sources = len(facts.passing) - slight
+    found = [count(sources, "source")] if sources else ["no source"]
+    if slight:
+        found.append(count(slight, "slight effect"))
+    return f"{' and '.join(found).capitalize()} found among {tested} tested"
+
+
+def _traced(facts: ReportFacts) -> bool:
+    """Whether a source is found whose effect is more than slight."""
+    return not all(map(is_slight, facts.passing))
 
 
 def _is_superseded(kind: str, facts: ReportFacts) -> bool:

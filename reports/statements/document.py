@@ -38,7 +38,7 @@ from reports.outputs.landscapes import read_base_alone
 from reports.rendering.pictures import read_picture
 from reports.rendering.wording import clipped
 from reports.statements import words
-from reports.statements.facts import VERSION, OutputPart, StatementFacts, TestedPart, Who
+from reports.statements.facts import VERSION, FindingPart, OutputPart, StatementFacts, TestedPart, Who
 from reports.statements.findings import (
     MOST_JOINT,
     findings_reader,
@@ -197,7 +197,25 @@ def _pictures(registry: Registry, facts: StatementFacts) -> Pictures:
         works={asset_id: _picture_of_work(registry.home, sha256) for asset_id, sha256 in works.items()},
         outputs=_pictures_of_outputs(registry, shown),
         bases=_bases_alone(registry, shown),
+        without=_without(registry, [each.finding for card in cards for each in card.shown]),
     )
+
+
+def _without(registry: Registry, findings: Sequence[FindingPart]) -> dict[tuple[str, int], Shown]:
+    """By audit and rank of the work, the image regenerated without it, from the audit's file."""
+    with registry.session() as session:
+        audits = {each.audit_id: session.get(Audit, each.audit_id) for each in findings}
+    artefacts = {
+        audit.id: read_artefact(registry.home.audit(audit.id), audit.artefact_sha256)
+        for audit in audits.values()
+        if audit is not None
+    }
+    return {
+        (each.audit_id, each.rank): artefacts[each.audit_id].picture("counterfactual", each.rank - 1)
+        if each.audit_id in artefacts
+        else NotMeasured("the audit is no longer registered")
+        for each in findings
+    }
 
 
 def _picture_of_work(home: Home, sha256: str | None) -> Shown:

@@ -41,6 +41,8 @@ class Pictures:
     outputs: Mapping[str, Shown]
     bases: Mapping[str, AloneShown]
     """Audits of models with a base alone."""
+    without: Mapping[tuple[str, int], Shown]
+    """By audit and rank of the work, the image regenerated without it."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from reports.content.selection import prepare_hosts, select_works
 from reports.data_sets.document import DATA_SET, read_data_set
 from reports.data_sets.facts import DataSetFacts
 from reports.issuing.issue import find_issued
+from reports.rendering.plots import Bar, bars_plot
 from tests.reports.outputs.test_pages import visit
 from tests.reports.statements.test_page import broken_rules
 from tests.support.sealing import decide, reseal
@@ -165,15 +166,18 @@ def test_what_counts_is_the_permission_when_the_member_was_registered(
     assert all({"unknown": "not known"}.get(expected, expected) in row["opted_out_when"] for row in rows)
 
 
-def test_model_of_one_member_can_be_drawn(world: StatementWorld, tmp_path: Path) -> None:
-    """A plot of a single bar has room for its margins."""
+def test_model_of_one_member_is_told(world: StatementWorld, tmp_path: Path) -> None:
+    """Its page has the member, and a plot of a single bar has room for its margins."""
     with world.registry.connection() as connection:
         connection.execute("DELETE FROM member WHERE index > 0")
     reseal(world.registry)
     prohibit(world, *(work for work in world.owner if world.code(work) & 1))
     given = DATA_SET.write(world.registry, "shapes", tmp_path / "out", NOW)
     assert given.facts.models[0].members[0].prohibited_since > 0
-    assert "opted out since training, by member" in given.page.read_text("utf-8")
+    page = given.page.read_text("utf-8")
+    assert page.count(", generation 1</span>") == 1
+    assert "No member saw a work" not in page
+    assert "member 0" in bars_plot("one", [Bar("member 0", 3, 1)], "Works by member")
 
 
 def test_change_that_names_no_works_is_not_guessed(world: StatementWorld) -> None:
