@@ -103,7 +103,9 @@ def evaluate(
         ).to_json(),
         "jacobian": lambda: _jacobian(auditor, settings, report),
         "members_beside": lambda: _members(auditor, settings, report),
-        "seen": lambda: seen_works(auditor, settings.planted, settings.seed),
+        "seen": lambda: seen_works(
+            auditor, settings.planted, settings.seed, lambda done, total: report("works and probes", done, total)
+        ),
     }
     measured: dict[str, Any] = {}
     seconds: dict[str, float] = {}

@@ -16,7 +16,7 @@ from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.roc import area_facts, curve
 from attribution.metrics.statistics import share_of
 from attribution.seen.answer import METHOD, NO_PROBES
-from attribution.seen.asking import Shown
+from attribution.seen.asking import Progress, Shown
 from attribution.seen.statistic import conformal_p
 from attribution.training.dataset import open_training_set, training_labels
 from registry.encodings.probes import fewest_probes, smallest_p
@@ -26,7 +26,9 @@ LEVELS = (0.05, 0.01, 0.001)
 FEWEST = 2
 
 
-def seen_works(auditor: Auditor, count: int, seed: int) -> dict[str, Any]:
+def seen_works(
+    auditor: Auditor, count: int, seed: int, on_progress: Progress = lambda _done, _total: None
+) -> dict[str, Any]:
     """The ROC on ``count`` random training works and all probes, with shares at three levels.
 
     Raises:
@@ -37,7 +39,7 @@ def seen_works(auditor: Auditor, count: int, seed: int) -> dict[str, Any]:
     testable = np.flatnonzero([int(unit) not in encoded.not_testable for unit in encoded.unit_of_work])
     chosen = np.sort(np.random.default_rng(seed).permutation(testable)[:count])
     conditional = ensemble.settings.label_column is not None
-    asked = auditor.asker.with_labels if conditional else auditor.asker.without_labels
+    asked = auditor.asker.probes(labelled=conditional, on_progress=on_progress)
     if len(asked.values) < FEWEST or not len(chosen):
         raise UsageError(NO_PROBES if not len(asked.values) else f"{len(asked.values)} probe is too few for a curve")
     stored = open_training_set(context.registry.home.training(ensemble.id))
@@ -46,7 +48,7 @@ def seen_works(auditor: Auditor, count: int, seed: int) -> dict[str, Any]:
     shown = [
         Shown(encoded.hashes[row], picture, label) for row, picture, label in zip(chosen, pictures, labels, strict=True)
     ]
-    found = [each.pull.value for each in auditor.asker.ask(shown) if not isinstance(each, NotMeasured)]
+    found = [each.pull.value for each in auditor.asker.ask(shown, on_progress) if not isinstance(each, NotMeasured)]
     seen, unseen = np.array(found, dtype=np.float64), asked.values
     p_seen = np.array([conformal_p(value, unseen) for value in seen])
     p_unseen = np.array([conformal_p(value, np.delete(unseen, place)) for place, value in enumerate(unseen)])

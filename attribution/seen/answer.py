@@ -93,9 +93,9 @@ class Seen:
 
 
 def seen_of(asker: Asker, shown: Shown) -> Seen:
-    """Ask about one image; the probes are asked about once per asker."""
+    """Ask about one image, and about the probes."""
     (asked,) = asker.ask([shown])
-    probes = asker.probes(shown.label)
+    probes = asker.probes(labelled=shown.label is not None)
     others = probes.without(shown.sha256)
     return Seen(asked, len(others), _p_value(asked, probes, others), _registered(asker, shown.sha256))
 

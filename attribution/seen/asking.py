@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -88,9 +87,12 @@ class Asker:
     rankers: tuple[Ranker, ...]
     decoy_limit: int
     device: Device
-    on_progress: Progress = lambda _done, _total: None
+    _kept: dict[bool, ProbesAsked] = field(default_factory=dict, repr=False)
+    """The probes' answers, asked for once: under their labels, and without."""
 
-    def ask(self, shown: Sequence[Shown]) -> list[Asked | NotMeasured]:
+    def ask(
+        self, shown: Sequence[Shown], on_progress: Progress = lambda _done, _total: None
+    ) -> list[Asked | NotMeasured]:
         """The statistic of every image; missing predictions are measured.
 
         Raises:
@@ -98,24 +100,19 @@ class Asker:
         """
         found: list[Asked | NotMeasured] = []
         for start in range(0, len(shown), AT_ONCE):
-            found += self._ask(shown[start : start + AT_ONCE])
+            found += self._ask(shown[start : start + AT_ONCE], on_progress)
         return found
 
-    @cached_property
-    def with_labels(self) -> ProbesAsked:
-        """The probes, each under its own label, as an image that is given with its label."""
-        return self._probes(labelled=True)
+    def probes(self, *, labelled: bool, on_progress: Progress = lambda _done, _total: None) -> ProbesAsked:
+        """The probes, looked at as an image is; they are asked about once.
 
-    @cached_property
-    def without_labels(self) -> ProbesAsked:
-        """The probes without a label, as an image that is given without one."""
-        return self._probes(labelled=False)
+        ``labelled``: each under its own label, as an image that is given with its label.
+        """
+        if labelled not in self._kept:
+            self._kept[labelled] = self._probes(labelled, on_progress)
+        return self._kept[labelled]
 
-    def probes(self, label: str | None) -> ProbesAsked:
-        """The probes, shown as an image with this label is shown."""
-        return self.without_labels if label is None else self.with_labels
-
-    def _probes(self, *, labelled: bool) -> ProbesAsked:
+    def _probes(self, labelled: bool, on_progress: Progress) -> ProbesAsked:
         settings = self.ensemble.settings
         shown, missing = [], 0
         column = settings.label_column if labelled else None
@@ -133,13 +130,13 @@ class Asker:
             shown.append(Shown(probe.sha256, pixels, probe.value))
         pairs = [
             (one.sha256, asked.pull.value)
-            for one, asked in zip(shown, self.ask(shown), strict=True)
+            for one, asked in zip(shown, self.ask(shown, on_progress), strict=True)
             if not isinstance(asked, NotMeasured)
         ]
         values = np.array([value for _, value in pairs], dtype=np.float64)
         return ProbesAsked(values, tuple(sha256 for sha256, _ in pairs), missing + len(shown) - len(pairs))
 
-    def _ask(self, shown: Sequence[Shown]) -> list[Asked | NotMeasured]:
+    def _ask(self, shown: Sequence[Shown], on_progress: Progress) -> list[Asked | NotMeasured]:
         encoded = self.encoded
         images = Images(
             np.stack([one.pixels.reshape(-1) for one in shown]).astype(np.float32),
@@ -160,7 +157,7 @@ class Asker:
             ]
             for one, found in zip(shown, near, strict=True)
         ]
-        measure_predictions([task for tasks in looked for task in tasks], self.device, self.on_progress)
+        measure_predictions([task for tasks in looked for task in tasks], self.device, on_progress)
         answers: list[Asked | NotMeasured] = []
         for found, tasks in zip(near, looked, strict=True):
             looks = [Look(mean_predictions(predictions_of(task)), self._in_space(task.image)) for task in tasks]

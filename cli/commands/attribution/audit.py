@@ -20,6 +20,7 @@ from registry.home import DEFAULT_HOME
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from attribution.audit.auditor import Auditor
     from attribution.ensemble.serving import ServingEnsemble
     from registry.storage.tables import Audit, Candidate
 
@@ -146,6 +147,8 @@ def audit(
             needs = ranker_inputs(registry, reference, weights, scores, advance)
             used = rankers_to_use(registry, chosen.id, ranker or (), needs)
             auditor = Auditor.prepare(registry, reference, settings, where, used, perceptual)
+            if images and registry.writable:
+                _ask_probes(auditor, progress, labelled=prompt is not None)
             made += auditor.audit_images(images, prompt, advance) if images else auditor.audit_samples(own, advance)
             progress.remove_task(task)
         task = progress.add_task("testing rightsholders over all images", total=None)
@@ -199,6 +202,17 @@ def audit(
     earlier = f"{plural(len(made) - new, 'audit')} on record from before" if new < len(made) else ""
     told = ", ".join(filter(None, (f"{plural(new, 'audit')} registered" if new else "", earlier)))
     narrate(f"{told}; next: creditline report --all{'' if registry.writable else ' --out FOLDER'}")
+
+
+def _ask_probes(auditor: Auditor, progress: Progress, *, labelled: bool) -> None:
+    """Look at the probes before the images, since that can take longer."""
+    task = progress.add_task("looking at probes", total=None)
+
+    def advance(done: int, total: int) -> None:
+        progress.update(task, advance=done, total=total)
+
+    auditor.asker.probes(labelled=labelled, on_progress=advance)
+    progress.remove_task(task)
 
 
 def _narrate_few(serving: ServingEnsemble) -> None:
