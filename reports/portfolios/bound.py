@@ -6,8 +6,9 @@ any choice that reaches the wanted coverage (Lagrangian relaxation of the coveri
     sum of needs y over the cheapest outputs whose counts sum to the wanted
         - sum over rightsholders r of max(0, sum over o of weights[r, o] y_o - prices[r])
 
-with weights cut at the output's need. Subgradient steps (Held and Karp 1971; Beasley 1990 for set
-cover) look for the y with the largest value. So the bound is a posteriori: it is of this very
+with weights cut at the output's need. An output that needs at least k licences, whatever they are,
+gets the weights ``need / k`` instead where they sum to less: that constraint is the tighter one.
+Subgradient steps (Held and Karp 1971; Beasley 1990 for set cover) look for the y with the largest value. So the bound is a posteriori: it is of this very
 problem, and holds however the steps went. Forbidden pairs are left out, which can only lower it.
 """
 
@@ -17,7 +18,7 @@ import math
 
 import numpy as np
 
-from reports.portfolios.cover import Cover, Real
+from reports.portfolios.cover import ENOUGH, Cover, Real
 
 STEPS, MANY, FEWER_STEPS = 300, 100_000, 100
 """Steps; with more entries than the second number, the third: a step is a pass over all entries."""
@@ -37,7 +38,7 @@ def lower_bound(cover: Cover, reached_for: float) -> float:
     from scipy.sparse import csc_array
 
     total, needs, counts = len(cover.needs), np.where(open_, cover.needs, 0.0), np.where(open_, cover.counts, 0.0)
-    weights = np.minimum(cover.weights, needs[cover.outputs])
+    weights = _tight(cover, needs)
     adds = csc_array((weights, cover.outputs, cover.starts), shape=(total, cover.size)).tocsr()
     paid = adds.T.tocsr()
     # At first an output pays what the rightsholder with the lowest price for a need would charge.
@@ -62,6 +63,21 @@ def lower_bound(cover: Cover, reached_for: float) -> float:
     best = min(best * (1 - 1e-9), reached_for)
     whole = bool(np.all(cover.prices == np.floor(cover.prices))) and best < 2**52
     return float(math.ceil(best - 1e-6)) if whole else best
+
+
+def _tight(cover: Cover, needs: Real) -> Real:
+    """(E): the weights of the tighter of two valid constraints on each output."""
+    weights = np.minimum(cover.weights, needs[cover.outputs])
+    order = np.lexsort((-weights, cover.outputs))
+    outputs, largest = cover.outputs[order], weights[order]
+    starts = np.searchsorted(outputs, np.arange(len(needs) + 1))
+    sums = np.concatenate([[0.0], np.cumsum(largest)])
+    # Whether an output's largest weights up to an entry are enough; if not, a licence more.
+    reached = sums[1:] - sums[starts[outputs]] >= needs[outputs] * ENOUGH - 1e-9
+    licences = 1 + np.bincount(outputs[~reached], minlength=len(needs))
+    even = needs / licences
+    tighter = even * np.bincount(cover.outputs, minlength=len(needs)) < np.bincount(cover.outputs, weights, len(needs))
+    return np.where(tighter[cover.outputs], even[cover.outputs], weights)
 
 
 def _cheapest(costs: Real, counts: Real, wanted: float) -> Real:
