@@ -69,6 +69,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "ablate": "Generate a sample again without given units.",
         "landscape": "Show the influence of every unit on an output, as a table or a plot.",
         "evaluate": "Measure how good the evidence of an ensemble is: copied works found, false alarms and more.",
+        "firmness": "Measure how firm a verdict is: the smallest change of an image that turns it.",
         "verify": "Generate samples again and compare them with their files.",
     },
     ("cli.commands.publish", "Reports and exports"): {

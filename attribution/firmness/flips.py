@@ -157,7 +157,7 @@ def _along(similarity: Similarity, image: Picture, shown: Callable[[float], Pict
 
 
 def _rounded(image: Picture, change: np.ndarray) -> Picture:
-    return np.clip(np.rint(image + change), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(image + change), 0, 255), np.uint8)
 
 
 def _some(image: Picture, scale: float, sign: np.ndarray, order: np.ndarray) -> Picture:

@@ -80,6 +80,6 @@ def of_length_one(features: Features) -> Features:
 
     def scaled(images: Tensor) -> Tensor:
         found = features(images)
-        return found / found.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        return torch.nn.functional.normalize(found, dim=1)
 
     return scaled

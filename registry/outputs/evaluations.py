@@ -16,8 +16,8 @@ EVENT = "ensemble evaluated"
 
 
 @dataclass(frozen=True)
-class KeptEvaluation:
-    """Facts of an evaluation, and the event that has them."""
+class KeptFacts:
+    """Facts of a measurement, and the event that has them."""
 
     facts: dict[str, Any]
     measured_at: datetime
@@ -26,13 +26,26 @@ class KeptEvaluation:
     event_sha256: str
 
 
+KeptEvaluation = KeptFacts
+"""The facts of an evaluation."""
+
+
 def newest_evaluation(session: Session, ensemble_id: str) -> KeptEvaluation | None:
     """The newest evaluation of an ensemble, if there is one.
 
     Raises:
         IntegrityError: the event is not one that was written here.
     """
-    query = select(Event).where(Event.kind == EVENT, Event.subject == f"ensemble {ensemble_id}")
+    return newest_kept(session, EVENT, f"ensemble {ensemble_id}", "evaluation")
+
+
+def newest_kept(session: Session, kind: str, subject: str, what: str) -> KeptFacts | None:
+    """The newest event of a kind about a subject; ``what``: a measurement, for messages.
+
+    Raises:
+        IntegrityError: the event is not one that was written here.
+    """
+    query = select(Event).where(Event.kind == kind, Event.subject == subject)
     row = session.exec(query.order_by(col(Event.sequence).desc()).limit(1)).first()
     if row is None:
         return None
@@ -42,6 +55,6 @@ def newest_evaluation(session: Session, ensemble_id: str) -> KeptEvaluation | No
         facts = None
     if not isinstance(facts, dict):
         raise IntegrityError(
-            f"the newest evaluation of ensemble {ensemble_id} cannot be read; `creditline log verify` says whether it was edited"
+            f"the newest {what} of {subject} cannot be read; `creditline log verify` says whether it was edited"
         )
-    return KeptEvaluation(facts, row.recorded_at.astimezone(UTC), row.actor, row.sequence, row.sha256)
+    return KeptFacts(facts, row.recorded_at.astimezone(UTC), row.actor, row.sequence, row.sha256)

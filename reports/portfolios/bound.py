@@ -8,8 +8,9 @@ any choice that reaches the wanted coverage (Lagrangian relaxation of the coveri
 
 with weights cut at the output's need. An output that needs at least k licences, whatever they are,
 gets the weights ``need / k`` instead where they sum to less: that constraint is the tighter one.
-Subgradient steps (Held and Karp 1971; Beasley 1990 for set cover) look for the y with the largest value. So the bound is a posteriori: it is of this very
-problem, and holds however the steps went. Forbidden pairs are left out, which can only lower it.
+Subgradient steps (Held and Karp 1971; Beasley 1990 for set cover) look for the y with the largest
+value. So the bound is a posteriori: it is of this very problem, and holds however the steps went.
+Forbidden pairs are left out, which can only lower it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def lower_bound(cover: Cover, reached_for: float) -> float:
     adds = csc_array((weights, cover.outputs, cover.starts), shape=(total, cover.size)).tocsr()
     paid = adds.T.tocsr()
     # At first an output pays what the rightsholder with the lowest price for a need would charge.
-    charged = cover.prices / np.maximum(paid @ np.ones(total), 1e-12)
+    charged = cover.prices / np.maximum(np.asarray(paid @ np.ones(total)), 1e-12)
     y = np.full(total, np.inf)
     np.minimum.at(y, cover.outputs, np.repeat(charged, np.diff(cover.starts)))
     y = np.where(open_ & np.isfinite(y), y, 0.0)

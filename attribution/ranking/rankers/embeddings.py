@@ -56,7 +56,11 @@ class NetworkEmbedding(Embedding):
 
     @torch.no_grad()
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
-        pictures = torch.from_numpy(images)
+        return np.asarray(self.features(torch.from_numpy(images)).float().numpy())
+
+    def features(self, pictures: Float[Tensor, "image channel height width"]) -> Float[Tensor, "image feature"]:
+        """The features of images in [0, 1] of any precision, differentiable."""
+        pictures = pictures.float()
         if pictures.shape[1] == 1:
             pictures = pictures.expand(-1, 3, -1, -1)
         scaled = nn.functional.interpolate(
@@ -64,7 +68,7 @@ class NetworkEmbedding(Embedding):
         )
         mean, deviation = (torch.tensor(values)[None, :, None, None] for values in (self.mean, self.deviation))
         features: Tensor = self.network((scaled - mean) / deviation)
-        return np.asarray(features.float().numpy())
+        return features
 
 
 class _Pooled(nn.Module):

@@ -4,6 +4,8 @@ closed form.
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,8 @@ from attribution.firmness.changes import BENIGN
 from attribution.firmness.flips import Flip, smallest_l2, smallest_linf
 from attribution.firmness.similarity import Similarity, of_length_one, pixel_similarity, similarity_of
 from attribution.metrics.euclidean import NotMeasured
+from attribution.ranking.rankers.embeddings import MOBILENET_VARIABLE, NetworkEmbedding, mobilenet
+from attribution.ranking.rankers.feature_kernel import embedded
 
 SHAPE = (6, 5, 3)
 
@@ -101,6 +105,28 @@ def test_an_encoder_is_turned(seed: int) -> None:
             assert verdict(flip.image) == flip.unit != verdict(image)
 
 
+@pytest.mark.skipif(
+    not os.environ.get(MOBILENET_VARIABLE), reason=f"{MOBILENET_VARIABLE} names no weights of MobileNetV2"
+)
+def test_mobilenet_is_turned() -> None:
+    """Through the real encoder: the embedding of the ranker itself has another nearest work."""
+    embedding = mobilenet()
+    assert isinstance(embedding, NetworkEmbedding)
+    rng = np.random.default_rng(0)
+    works = rng.random((4, 3, 16, 16)).astype(np.float32)
+    image = np.moveaxis((works[0] * 200).astype(np.uint8), 0, -1)
+    similarity = similarity_of("mobilenet", of_length_one(embedding.features), works, np.arange(4))
+
+    def verdict(picture: np.ndarray) -> int:
+        shown = np.moveaxis(picture.astype(np.float32) / 255, -1, 0)[None]
+        features = embedded(embedding, np.concatenate([shown, works]))
+        return int(((features[1:] - features[0]) ** 2).sum(axis=1).argmin())
+
+    for found in (smallest_l2(similarity, image), smallest_linf(similarity, image)):
+        flip = checked(found, image)
+        assert verdict(flip.image) == flip.unit != verdict(image)
+
+
 def test_a_single_unit_cannot_be_turned() -> None:
     """The reason is stated."""
     image, works, _ = drawn(1)
@@ -126,7 +152,8 @@ def test_benign_changes_keep_the_form(channels: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (16, 12, channels), dtype=np.uint8)
     for name, change in BENIGN.items():
         found = change(image)
-        assert (found.shape, found.dtype) == (image.shape, np.uint8), name
+        assert found.shape == image.shape, name
+        assert found.dtype == np.uint8, name
         assert (found != image).any(), name
     assert (BENIGN["moved down by one pixel"](image)[1:] == image[:-1]).all()
 

@@ -1,0 +1,81 @@
+"""How small a change turns the nearest work, on the samples and images of a finished home.
+
+The home is that of `creditline demo --pixels`, or any with audits; nothing is written to it but
+events, so give it a copy. The claim: on at least half of the outputs, the change that turns the
+nearest work by an embedding is invisible (at most 2 grey levels), while the length of the change
+that turns the nearest work by pixels is below the order of magnitude of the sensitivity theorem.
+
+    python -m benchmarks.firmness --home COPY --weights mobilenet_v2-b0353104.pth
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attribution.firmness.measure import INVISIBLE
+from attribution.firmness.run import measure_firmness
+from attribution.process_pool import Device
+from benchmarks.record import conclude
+from registry.home import Home
+from registry.storage.database import Registry
+from reports.outputs.selection import newest_audits
+
+
+def main() -> int:
+    """Measure, write the result, and return 1 if the claim does not hold."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    registry = Registry.open(Home(options.home))
+    with registry.session() as session:
+        audits = [audit.id for audit in newest_audits(session)]
+    found = measure_firmness(
+        registry, audits, Device("cpu", 1), options.weights, True, lambda: datetime.datetime.now(datetime.UTC)
+    )
+    by_name = {name: summary(found, name) for name in ("pixels", "mobilenet")}
+    results = {
+        "outputs": len(found),
+        "side": found[0]["side"],
+        "theorem_order_l2": found[0]["theorem"]["order_l2"],
+        "space_diameter_l2": found[0]["theorem"]["diameter_l2"],
+        "similarities": by_name,
+        "tests_repeated": [facts["evidence"]["changes"] for facts in found if "changes" in facts["evidence"]],
+    }
+    held = by_name["mobilenet"]["invisible"] >= len(found) / 2
+    held = held and by_name["pixels"]["l2"]["median"] < results["theorem_order_l2"]
+    claim = "an invisible change turns the nearest work by an embedding on at least half of the outputs"
+    command = "python -m benchmarks.firmness --home COPY --weights mobilenet_v2-b0353104.pth"
+    return conclude("firmness", claim, bool(held), results, ("torch", "torchvision", "numpy"), command)
+
+
+def summary(found: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Sizes of the smallest changes by one similarity, and how often benign changes turn it."""
+    verdicts = [verdict for facts in found for verdict in facts["verdicts"] if verdict["by"] == name]
+    benign: dict[str, int] = {}
+    for verdict in verdicts:
+        for each in verdict["benign"]:
+            benign[each["change"]] = benign.get(each["change"], 0) + (not each["same"])
+    return {
+        "measured": len(verdicts),
+        "linf": spread([verdict["linf"]["linf"] for verdict in verdicts if "linf" in verdict["linf"]]),
+        "l2": spread([verdict["l2"]["l2"] for verdict in verdicts if "l2" in verdict["l2"]]),
+        "invisible": sum(verdict["linf"].get("linf", INVISIBLE + 1) <= INVISIBLE for verdict in verdicts),
+        "turned_by_benign_changes": benign,
+    }
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Least, median and largest."""
+    return {"least": min(values), "median": float(np.median(values)), "largest": max(values)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
