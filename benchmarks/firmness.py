@@ -28,12 +28,12 @@ from registry.storage.database import Registry
 from reports.outputs.selection import newest_audits
 
 
-def main() -> int:
+def run() -> int:
     """Measure, write the result, and return 1 if the claim does not hold."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
-    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    options = parser.parse_args()
     registry = Registry.open(Home(options.home))
     with registry.session() as session:
         audits = [audit.id for audit in newest_audits(session)]
@@ -78,4 +78,4 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())
