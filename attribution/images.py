@@ -8,6 +8,7 @@ bytes are hashed, so that a member trains on the very works that its manifest li
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -23,12 +24,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from registry.errors import InputError, IntegrityError, UsageError
+from registry.home import write_bytes_atomically
 from registry.image_files import opening
 from registry.image_files.inspection import read_regular_file
 from registry.image_files.opening import LARGEST_AREA, LARGEST_SIDE
 from registry.ingest.reading.content import read_content, read_members, split_path
 from registry.messages import plain_reason
 
+PICTURE_SIDE = 256
+"""Longest side of the small pictures that the home keeps for reports, in pixels."""
 READ_AT_ONCE = 64
 """Works per task of the reading threads."""
 Fit = Literal["pad", "crop"]
@@ -248,6 +252,18 @@ def _contents(paths: Sequence[Path], rows: Sequence[int]) -> Iterator[tuple[int,
         for left in rows_of.values():
             for row in left:
                 yield row, error
+
+
+def keep_picture(place: Path, image: Image.Image) -> None:
+    """Write a small copy as PNG for reports, which do not need the folder of the works.
+
+    Raises:
+        InputError: the home cannot be written.
+    """
+    image.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_bytes_atomically(place, buffer.getvalue())
 
 
 def to_unit_range(pixels: UInt8[np.ndarray, "*shape"]) -> np.ndarray:

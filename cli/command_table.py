@@ -68,6 +68,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "audit": "Test which units an image came from: rank all units, test the shortlist, measure influence.",
         "ablate": "Generate a sample again without given units.",
         "landscape": "Show the influence of every unit on an output, as a table or a plot.",
+        "imitate": "Measure how well images that were made to imitate artists are told to be theirs.",
         "evaluate": "Measure how good the evidence of an ensemble is: copied works found, false alarms and more.",
         "firmness": "Measure how firm a verdict is: the smallest change of an image that turns it.",
         "verify": "Generate samples again and compare them with their files.",

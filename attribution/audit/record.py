@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import io
 import math
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -11,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt64
-from PIL import Image
 from safetensors.numpy import save_file
 
 from attribution.audit.joint_tests import pull_tensors
@@ -24,7 +22,7 @@ from attribution.evidence.adjustment import RIDGE
 from attribution.evidence.effect_interval import Effects
 from attribution.evidence.group_test import Pulls, RightsholderTests
 from attribution.evidence.randomisation import STEP_WEIGHTS, STEPS_FROM, Evidence
-from attribution.images import read_work
+from attribution.images import keep_picture, read_work
 from attribution.metrics.euclidean import NotMeasured, from_mean_square
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.ranking.encoded_works import SEEN_BY_ALL, EncodedWorks
@@ -37,7 +35,7 @@ from attribution.seen.answer import Seen
 from registry.encodings.assignment import Assignment, Decoys
 from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
-from registry.home import write_atomically, write_bytes_atomically
+from registry.home import write_atomically
 from registry.ids import content_id, sha256_of_file
 from registry.outputs.grades import LOOK_ALIKES
 from registry.outputs.history import CHOSEN_BY_DEFAULT, grades_on_record
@@ -45,8 +43,6 @@ from registry.outputs.queries import check_subject
 from registry.storage import tables
 from registry.storage.database import Registry
 
-PICTURE_SIDE = 256
-"""Longest side of the kept pictures of listed works, in pixels."""
 KEEPS = "pulls of rightsholders"
 """What an audit's file has since this version: earlier audits have other ids and are made again."""
 NO_COUNTERFACTUAL = "an image that was not generated here has no seed, so it cannot be generated again without a unit"
@@ -424,7 +420,4 @@ def _keep_pictures(context: AuditContext, found: Findings) -> None:
         except IntegrityError:
             # The report shows the gap; the audit rests on the pixels that the members trained on.
             continue
-        image.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG")
-        write_bytes_atomically(place, buffer.getvalue())
+        keep_picture(place, image)

@@ -47,6 +47,13 @@ class Share:
         found = stats.binomtest(self.count, self.total).proportion_ci(CONFIDENCE, method="exact")
         return float(found.low), float(found.high)
 
+    def wilson(self) -> tuple[float, float]:
+        """The 95 % score interval (Wilson 1927): shorter than the exact one; the total must not be
+        0.
+        """
+        found = stats.binomtest(self.count, self.total).proportion_ci(CONFIDENCE, method="wilson")
+        return float(found.low), float(found.high)
+
     def more_than_p(self, rate: float) -> float:
         """P(X >= count), X the successes of ``total`` independent trials at ``rate``."""
         return float(stats.binom.sf(self.count - 1, self.total, rate))

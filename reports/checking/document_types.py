@@ -15,6 +15,7 @@ from reports.credentials import assertion, findings
 from reports.data_sets.document import DATA_SET
 from reports.evaluations.document import EVALUATION
 from reports.filings import ab2013, ai_act
+from reports.imitations.document import IMITATION
 from reports.issuing.document import Document
 from reports.outputs.documents import CANDIDATES, INDEX, REPORT, candidates_now
 from reports.portfolios.document import PORTFOLIO
@@ -26,7 +27,16 @@ from reports.tables import write as tables
 Facts = Callable[[Registry, str], object]
 """Reads a document's facts from the registry; the text is the stamp's subject."""
 
-DOCUMENTS: tuple[Document[Any], ...] = (REPORT, INDEX, EVALUATION, STATEMENT, DATA_SET, CERTIFICATE, PORTFOLIO)
+DOCUMENTS: tuple[Document[Any], ...] = (
+    REPORT,
+    INDEX,
+    EVALUATION,
+    IMITATION,
+    STATEMENT,
+    DATA_SET,
+    CERTIFICATE,
+    PORTFOLIO,
+)
 """Kinds that are a page and a JSON of the same facts."""
 
 KINDS: dict[str, Facts] = {

@@ -21,6 +21,7 @@ from registry.errors import RegistryError
 from registry.event_log.events import head_of
 from registry.export.files import write_listing
 from registry.home import Home
+from registry.imitations.record import EVENT as IMITATED
 from registry.members.exposure import exposure_of
 from registry.members.serving import ServiceStatus, service_statuses
 from registry.outputs.base_claim import base_claim, base_claims
@@ -49,6 +50,7 @@ from reports.statements.findings import (
     unreadable,
 )
 from reports.statements.follow_up import read_certificates, read_claims, read_withdrawals
+from reports.statements.imitations import read_imitations
 from reports.statements.models import models_of
 from reports.statements.page import CARDS, AloneShown, Pictures, Shown, Statement, page_values, works_found
 from reports.statements.works import prepare_works, read_works, works_reader
@@ -145,6 +147,7 @@ def _read_rows(
             "bases": [BasePart.of(claim) for claim in base_claims(connection)] or None,
             "claims": claims,
             "claims_total": claims_total,
+            "imitations": read_imitations(connection, rightsholder_id),
         }
         ids = connection.execute("SELECT asset_id FROM their_work ORDER BY asset_id").to_arrow_table()["asset_id"]
         return found, head, ids.to_numpy()
@@ -170,7 +173,7 @@ def _basis(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> Basis
         rightsholders=[rightsholder_id],
         audits=[str(each) for (each,) in audits],
         ensembles=[str(each) for (each,) in ensembles],
-        events=(*RIGHTS_EVENTS, "withdrawn", "certificate made", JOINT),
+        events=(*RIGHTS_EVENTS, "withdrawn", "certificate made", JOINT, IMITATED),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from registry.imitations.facts import Counted, Missing
 from registry.outputs.grades import Grade
 from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
 
@@ -299,6 +300,25 @@ class ClaimPart(Facts):
     decision_reason: str | None = Field(description="Null also for the claim of another claimant.")
 
 
+class ImitationPart(Facts):
+    """An audit of images that were made to imitate an artist with works of theirs."""
+
+    imitation_id: str
+    made_at: datetime.datetime
+    event: int = Field(description="Of the log, which has all facts of the audit.")
+    artist: str
+    by: str = Field(description="rightsholder, or the column of the works that names the artist.")
+    images: int = Field(description="Images that were meant to imitate the artist.")
+    method: Literal["zero-shot", "prototype", "probe"]
+    chance: float
+    identified: Counted | Missing = Field(description="How many of the images are identified as the artist's.")
+    works_identified: Counted | Missing = Field(description="The same for the artist's own works, held out.")
+    q_value: float | None = Field(description="Of the rank test over the artists of the audit.")
+    more_alike: bool = Field(description="Whether the images pass the rank test. Likeness, not use.")
+    said: str
+    training_added: str | None = Field(description="What training on the artist added; null: images from outside.")
+
+
 class StatementFacts(Facts):
     """Everything that a statement says."""
 
@@ -323,6 +343,11 @@ class StatementFacts(Facts):
     claims_total: int
     bases: list[BasePart] | None = only_with_a_base(
         "The base models that models of this registry are adapters on, each once, in order of id."
+    )
+    imitations: list[ImitationPart] | None = Field(
+        default=None,
+        description="Audits of images that imitate an artist with works of theirs, newest first; left out if there is none.",
+        exclude_if=lambda value: value is None,
     )
     gaps: list[str]
     limits: list[str]

@@ -83,11 +83,17 @@ class _Pooled(nn.Module):
         return found.mean(dim=(2, 3))
 
 
-def mobilenet(weights: Path | None = None) -> Embedding:
+def mobilenet(
+    weights: Path | None = None,
+    wanted_by: str = "the ranker mobilenet",
+    otherwise: str = "rank without it (--ranker pixel-kernel)",
+) -> NetworkEmbedding:
     """MobileNetV2 (Sandler et al. 2018) with torchvision's ImageNet weights.
 
     Args:
         weights: the file; None: the file named by the environment variable.
+        wanted_by: what needs it, for messages.
+        otherwise: what to do without it, for messages.
 
     Raises:
         MissingPartError: no file is named, it does not exist, or torchvision is not installed.
@@ -96,12 +102,12 @@ def mobilenet(weights: Path | None = None) -> Embedding:
     named = weights or os.environ.get(MOBILENET_VARIABLE)
     if not named:
         raise MissingPartError(
-            f"the ranker mobilenet needs MobileNetV2's ImageNet weights, {MOBILENET_FILE} as torchvision offers it: name the "
-            f"file with --weights or {MOBILENET_VARIABLE}, or rank without it (--ranker pixel-kernel)"
+            f"{wanted_by} needs MobileNetV2's ImageNet weights, {MOBILENET_FILE} as torchvision offers it: name the "
+            f"file with --weights or {MOBILENET_VARIABLE}, or {otherwise}"
         )
     path = Path(named)
     if not path.is_file():
-        raise MissingPartError(f"{path} does not exist: get torchvision's {MOBILENET_FILE}, or rank without mobilenet")
+        raise MissingPartError(f"{path} does not exist: get torchvision's {MOBILENET_FILE}, or {otherwise}")
     state = load_known_weights(path, MOBILENET_SHA256)
     network = torchvision_models().mobilenet_v2(weights=None)
     network.load_state_dict(state)
@@ -128,12 +134,18 @@ class _ImageTower(nn.Module):
         return features
 
 
-def open_clip_embedding(named: str | None = None) -> Embedding:
+def open_clip_embedding(
+    named: str | None = None,
+    wanted_by: str = "the ranker open-clip",
+    otherwise: str = "rank without it (--ranker pixel-kernel)",
+) -> NetworkEmbedding:
     """The image encoder of an open_clip model, from a file of weights.
 
     Args:
         named: ``MODEL=FILE``, for example ``ViT-B-32=open_clip_model.safetensors``; None: the
             environment variable's value.
+        wanted_by: what needs it, for messages.
+        otherwise: what to do without it, for messages.
 
     Raises:
         MissingPartError: open_clip is not installed, or no file is named.
@@ -142,11 +154,10 @@ def open_clip_embedding(named: str | None = None) -> Embedding:
     """
     named = named or os.environ.get(OPEN_CLIP_VARIABLE)
     if find_spec("open_clip") is None:
-        raise MissingPartError("the ranker open-clip needs open_clip: pip install open_clip_torch, or rank without it")
+        raise MissingPartError(f"{wanted_by} needs open_clip: pip install 'creditline[clip]', or {otherwise}")
     if not named:
         raise MissingPartError(
-            f"the ranker open-clip needs weights: name model and file as MODEL=FILE in {OPEN_CLIP_VARIABLE}, "
-            "or rank without it (--ranker pixel-kernel)"
+            f"{wanted_by} needs weights: name model and file as MODEL=FILE in {OPEN_CLIP_VARIABLE}, or {otherwise}"
         )
     name, separator, file = named.partition("=")
     path = Path(file)
@@ -155,7 +166,7 @@ def open_clip_embedding(named: str | None = None) -> Embedding:
             f"{OPEN_CLIP_VARIABLE} is {named!r}, expected MODEL=FILE, for example ViT-B-32=weights.safetensors"
         )
     if not path.is_file():
-        raise MissingPartError(f"{path} does not exist: get the weights of {name}, or rank without open-clip")
+        raise MissingPartError(f"{path} does not exist: get the weights of {name}, or {otherwise}")
     torchvision_models()  # open_clip imports torchvision, which may need its operators declared
     open_clip = import_module("open_clip")
 

@@ -1,0 +1,82 @@
+"""All classifiers of one audit, learned once, and what they answer about images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from attribution.imitation.encoders import OpenEncoder
+from attribution.imitation.identification import Probe, Prototypes, Standard, text_scores
+from attribution.imitation.matching import nearer_shares
+
+MethodName = Literal["zero-shot", "prototype", "probe"]
+DESCRIPTIONS: Mapping[MethodName, str] = {
+    "zero-shot": "the artist whose name, in a text, is most like the image",
+    "prototype": "the artist whose works are, in the mean, most like the image",
+    "probe": "a linear probe that learned the artists from their works (ridge regression)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What is said of some images. Artists count from 0, distractors after the audited ones."""
+
+    identified: Mapping[MethodName, Int64[np.ndarray, " image"]]
+    """The artist or distractor that an image is taken for."""
+    among_artists: Mapping[MethodName, Int64[np.ndarray, " image"]]
+    """The artist, with no distractor to choose."""
+    nearer: Float64[np.ndarray, "image artist"]
+    """See :mod:`attribution.imitation.matching`."""
+
+    def right(self, method: MethodName, artist: Int64[np.ndarray, " image"]) -> Bool[np.ndarray, " image"]:
+        """Which images are taken for these artists."""
+        return np.asarray(self.identified[method] == artist)
+
+
+@dataclass(frozen=True, eq=False)
+class Classifiers:
+    """Classifiers that learned the artists and distractors from their works."""
+
+    standard: Standard
+    works: Float64[np.ndarray, "work feature"]
+    """Standardised features of the works to learn from."""
+    artist_of_work: Int64[np.ndarray, " work"]
+    artists: int
+    """The audited ones; they come first."""
+    texts: Float32[np.ndarray, "artist feature"] | None
+    scores: Mapping[MethodName, Callable[[Float64[np.ndarray, "image feature"]], Float64[np.ndarray, "image artist"]]]
+
+    @classmethod
+    def learn(
+        cls,
+        features: Float32[np.ndarray, "work feature"],
+        artist_of_work: Int64[np.ndarray, " work"],
+        artists: int,
+        encoder: OpenEncoder,
+        texts: Sequence[str],
+    ) -> Classifiers:
+        """Learn from the works' features; ``texts``: one per artist and distractor."""
+        standard = Standard.of(features)
+        works = standard(features)
+        scores = {
+            "prototype": Prototypes.learn(works, artist_of_work).scores,
+            "probe": Probe.learn(works, artist_of_work).scores,
+        }
+        encoded = None if encoder.texts is None else encoder.texts(texts)
+        return cls(standard, works, artist_of_work, artists, encoded, scores)  # type: ignore[arg-type]  # mypy takes the keys for any str
+
+    def answers(self, features: Float32[np.ndarray, "image feature"]) -> Answers:
+        """What the classifiers say of images with these features."""
+        found = self.standard(features)
+        scores = {name: score(found) for name, score in self.scores.items()}
+        if self.texts is not None:
+            scores = {"zero-shot": text_scores(features, self.texts), **scores}
+        return Answers(
+            {name: each.argmax(axis=1) for name, each in scores.items()},
+            {name: each[:, : self.artists].argmax(axis=1) for name, each in scores.items()},
+            nearer_shares(found, self.works, self.artist_of_work, self.artists),
+        )

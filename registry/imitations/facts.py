@@ -1,0 +1,189 @@
+"""The facts of an imitation audit, as the log's event keeps them and documents show them.
+
+Lists about artists are in one order: the audited artists by name. An image names its artist by
+place in this list. Shares carry Wilson's interval (Wilson 1927).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SHA256 = "^[0-9a-f]{64}$"
+
+
+class Part(BaseModel):
+    """Facts that are immutable and without fields that the format does not name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Missing(Part):
+    """A figure that is not there."""
+
+    not_measured: str = Field(description="Why.")
+
+
+class Interval(Part):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Counted(Part):
+    """A count out of a total, with Wilson's 95 % interval of the share."""
+
+    count: int
+    total: int
+    share: float
+    low: float
+    high: float
+
+
+class Encoder(Part):
+    """The network that turns images into features."""
+
+    name: str
+    description: str
+    sha256: str = Field(description="Of its weights.", pattern=SHA256)
+
+
+class Settings(Part):
+    """What was asked for."""
+
+    by: str = Field(description="rightsholder, or the column of the works that names the artist.")
+    size: int = Field(description="Pixels a side: images and works are compared at this size.")
+    works_each: int = Field(description="Most works of an artist to compare with, drawn at random.")
+    held_out: float = Field(description="Share of each artist's works that no classifier learns from.")
+    distractors: int = Field(description="Most artists to add whom no image is meant to imitate.")
+    text: str = Field(description="Template of the texts of the zero-shot question.")
+    rate: float = Field(description="An artist is matched if its q is at or under this.")
+    seed: int
+
+
+class ArtistPart(Part):
+    """One artist of the audit."""
+
+    name: str
+    rightsholders: list[int] = Field(description="Ids of the rightsholders of the works that were compared.")
+    images: int = Field(description="Audited images that are meant to imitate the artist.")
+    works: list[int] = Field(description="Ids of the works that the classifiers learned from.")
+    works_held_out: list[int] = Field(description="Ids of the works that no classifier learned from.")
+
+
+class Confusion(Part):
+    """Another artist that images were taken for."""
+
+    name: str
+    images: int
+
+
+class OfArtist(Part):
+    """What one classifier says of one artist's images."""
+
+    images: Counted | Missing
+    works: Counted | Missing = Field(description="The same for the artist's own works.")
+    among_artists: Counted | Missing = Field(description="The images again, with no distractor to choose.")
+    taken_for: list[Confusion] = Field(description="Others that the images were taken for, most first, at most three.")
+
+
+class Method(Part):
+    """One way to identify the artist of an image."""
+
+    name: Literal["zero-shot", "prototype", "probe"]
+    description: str
+    classes: int = Field(description="Names to choose from: the artists, and the distractors.")
+    chance: float
+    images: Counted | Missing
+    works: Counted | Missing = Field(description="The ceiling: real works, identified in the same way.")
+    among_artists: Counted | Missing
+    chance_among_artists: float
+    mean_of_artists: float | None = Field(description="Mean over artists of their images' shares; null: no image.")
+    artists: list[OfArtist]
+
+
+class Matched(Part):
+    """How like an artist's works the images are that are meant to imitate the artist."""
+
+    nearer: Interval | Missing = Field(
+        description="How often an image is more like a work of the artist than like one of the others; 0.5: no more."
+    )
+    works_nearer: Interval | Missing = Field(description="The same for the artist's own works.")
+    auc: Interval | Missing = Field(
+        description="How often an image of the artist has a larger 'nearer' than an image of the others; Newcombe 2006."
+    )
+    p_value: float | None = Field(description="One-sided Mann-Whitney; null: no image.")
+    q_value: float | None = Field(description="Benjamini and Hochberg over the artists.")
+    passes: bool
+
+
+class Drop(Part):
+    """One classifier's answers about the same seeds, with and without training on the artists."""
+
+    method: Literal["zero-shot", "prototype", "probe"]
+    with_training: Counted | Missing
+    without_training: Counted | Missing
+    others_left_out: Counted | Missing = Field(
+        description="The control: as many members left out, drawn at random instead of those that saw the artist."
+    )
+    drop: Interval | Missing = Field(description="Difference of paired shares; interval by Bonett and Price 2012.")
+    p_value: float | None = Field(description="Exact McNemar test, one-sided.")
+
+
+class DroppedArtist(Part):
+    """What leaving out the members that saw an artist's works does to the artist's images."""
+
+    members_left: int = Field(description="Members that saw none of the artist's works; they made the images again.")
+    not_measured: str | None = Field(description="Why there is no drop.")
+    methods: list[Drop]
+    nearer: Interval | Missing = Field(description="How much 'nearer' falls, over images.")
+
+
+class Ablation(Part):
+    """The same seeds, by the members that saw none of the imitated artist's works."""
+
+    methods: list[Drop] = Field(description="Over all artists whose drop was measured.")
+    artists: list[DroppedArtist]
+
+
+class ImagePart(Part):
+    """One audited image."""
+
+    artist: int = Field(description="Place in the list of artists, from 0.")
+    name: str
+    sha256: str = Field(description="Of the file.", pattern=SHA256)
+    identified: dict[str, str] = Field(description="By method, the artist or distractor that it was taken for.")
+    nearer: float | None
+    near_copy_of: int | None = Field(description="Id of a compared work that it is a near duplicate of.")
+    without: str | None = Field(description="SHA-256 of the picture that came without training on the artist.")
+    identified_without: dict[str, str]
+
+
+class Distractor(Part):
+    """An artist that no image is meant to imitate."""
+
+    name: str
+    works: list[int]
+
+
+class ImitationFacts(Part):
+    """An audit of how well images that were made to imitate artists are told to be theirs."""
+
+    id: str
+    source: Literal["folder", "samples"]
+    named: str = Field(description="Name of the folder, or id of the ensemble.")
+    ensemble: str | None
+    encoder: Encoder
+    settings: Settings
+    artists: list[ArtistPart]
+    distractors: list[Distractor]
+    methods: list[Method]
+    matching: list[Matched]
+    ablation: Ablation | Missing
+    images: list[ImagePart]
+    findings: list[str] = Field(description="What was left out, and why.")
+    versions: dict[str, str]
+    seconds: float
