@@ -76,6 +76,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("cli.commands.publish", "Reports and exports"): {
         "report": "Write reports on outputs and data sets, and check whether a document was altered.",
         "statement": "Write a statement for a rightsholder: a page, the same as JSON, and tables.",
+        "shares": "Write a settlement table: the shares of all audited outputs, summed for accounting.",
         "portfolio": "Choose the rightsholders to license, so that outputs are covered at the lowest price.",
         "facts": "Supply facts for exports that only people know, and list those that are missing.",
         "export": "Write filings, standard formats and tables of the registry.",

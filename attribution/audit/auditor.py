@@ -41,7 +41,8 @@ from attribution.ensemble.serving import ServingEnsemble
 from attribution.evidence.adjustment import MOST, Neighbours, neighbours_of
 from attribution.evidence.group_test import REACH, rightsholder_tests
 from attribution.evidence.look_alikes import drawn_together, look_alikes, near_fingerprints
-from attribution.evidence.randomisation import assess_shortlist, steps_used
+from attribution.evidence.randomisation import assess_shortlist, mean_predictions, steps_used
+from attribution.evidence.shares import NOT_OURS, Shares, shares_of
 from attribution.images import pixels_of, read_image, to_unit_range
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import LpipsWeights
@@ -346,6 +347,7 @@ class Auditor:
             evidence=evidence,
             rightsholders=rightsholders,
             look_alikes=tuple(groups),
+            shares=self._shares(subject, predictions, listed, decoys, around, groups),
             neighbours=around.units,
             steps=steps_used(predictions),
             timings={"rank": rank_seconds, "test": time.monotonic() - begun},
@@ -359,6 +361,29 @@ class Auditor:
         rows = np.array([encoded.index.rows_of(int(unit))[0] for unit in listed.unit_numbers], dtype=np.int64)
         near = near_fingerprints(self.context.registry, encoded.asset_ids[rows])
         return look_alikes(listed.images, around.images.mean(axis=0), near)
+
+    def _shares(
+        self,
+        subject: Subject,
+        predictions: MemberPredictions,
+        listed: Shortlisted,
+        decoys: Decoys,
+        around: Neighbours,
+        groups: Sequence[Int64[np.ndarray, " place"]],
+    ) -> Shares | NotMeasured:
+        """The parts of an output of these members."""
+        if subject.kind == "image":
+            return NotMeasured(NOT_OURS)
+        ensemble = self.context.ensemble
+        return shares_of(
+            mean_predictions(predictions),
+            listed.images,
+            self.context.encoded.membership[listed.unit_numbers],
+            ensemble.membership_of(decoys.words.ravel()).reshape(*decoys.words.shape, len(ensemble.indices)),
+            around.without(listed.unit_numbers),
+            groups,
+            seed_of_image(subject.image_sha256),
+        )
 
     def decoys_of(self, units: Int64[np.ndarray, " unit"]) -> Decoys:
         """Decoys of shortlisted units: the same for all units of plain codes.

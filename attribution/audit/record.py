@@ -22,6 +22,7 @@ from attribution.evidence.adjustment import RIDGE
 from attribution.evidence.effect_interval import Effects
 from attribution.evidence.group_test import Pulls, RightsholderTests
 from attribution.evidence.randomisation import STEP_WEIGHTS, STEPS_FROM, Evidence
+from attribution.evidence.shares import Shares
 from attribution.images import keep_picture, read_work
 from attribution.metrics.euclidean import NotMeasured, from_mean_square
 from attribution.metrics.lpips_weights import LpipsWeights
@@ -43,7 +44,7 @@ from registry.outputs.queries import check_subject
 from registry.storage import tables
 from registry.storage.database import Registry
 
-KEEPS = "pulls of rightsholders"
+KEEPS = "pulls of rightsholders, shares"
 """What an audit's file has since this version: earlier audits have other ids and are made again."""
 NO_COUNTERFACTUAL = "an image that was not generated here has no seed, so it cannot be generated again without a unit"
 
@@ -133,6 +134,8 @@ class Findings:
     """Tests of the rightsholders of the first-ranked works, where units are works."""
     look_alikes: tuple[Int64[np.ndarray, " place"], ...]
     """Places of the shortlist that were tested as one, by group."""
+    shares: Shares | NotMeasured
+    """The parts of the output, where these members made it."""
     neighbours: Int64[np.ndarray, " unit"]
     """The units adjusted for, see :mod:`attribution.evidence.adjustment`."""
     steps: int
@@ -348,6 +351,7 @@ def _test_facts(context: AuditContext, found: Findings) -> dict[str, Any]:
         "effect": {"method": effect_interval.METHOD, "unit": effect_interval.UNIT, "level": effect_interval.LEVEL},
         "rightsholders": found.rightsholders.to_json(),
         **({} if found.seen is None else {"seen": found.seen.to_json(leans=_attributable(context, found))}),
+        "shares": found.shares.to_json(),
         "not_tested": [
             {"unit": unit, "rank": rank, "reason": context.encoded.not_testable[unit]}
             for unit, rank in found.shortlisted.passed_over

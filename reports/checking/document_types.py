@@ -19,6 +19,7 @@ from reports.imitations.document import IMITATION
 from reports.issuing.document import Document
 from reports.outputs.documents import CANDIDATES, INDEX, REPORT, candidates_now
 from reports.portfolios.document import PORTFOLIO
+from reports.settlements.document import SETTLEMENT
 from reports.standards import croissant, cyclonedx, prov, spdx
 from reports.standards import write as standards
 from reports.statements.document import STATEMENT
@@ -36,6 +37,7 @@ DOCUMENTS: tuple[Document[Any], ...] = (
     DATA_SET,
     CERTIFICATE,
     PORTFOLIO,
+    SETTLEMENT,
 )
 """Kinds that are a page and a JSON of the same facts."""
 

@@ -16,7 +16,7 @@ from registry.home import Home
 from registry.storage.tables import Audit
 from reports.facts import NotMeasured
 from reports.issuing.stamp import PARQUET_KEY, Stamp
-from reports.outputs.facts import Candidate, Effect, ReportFacts
+from reports.outputs.facts import Candidate, Effect, OutputShare, ReportFacts
 from reports.outputs.read import read_audit, subject_id
 from reports.outputs.rows import fetch_rows
 from reports.rendering.columns import NOT_SYNTHETIC, Column, Table, batch_of, fitted
@@ -28,6 +28,7 @@ CELL_LIMIT = 32_000
 AT_ONCE = 8
 """Audits read together."""
 
+_DIVIDED = "the output is not divided: it comes from outside, or an earlier version audited it"
 _NO_WORK = "the unit has no work on record"
 _NO_RIGHTS = "not stated"
 _UNMEASURED = "not measured; `{}` says why"
@@ -185,6 +186,14 @@ TABLE = Table(
             "it looks like no other candidate",
         ),
         *ABOUT_THE_IMAGE,
+        Column(
+            "share", "number", "Of the output; with all candidates' and `unattributed` it sums to 1", _DIVIDED, "share"
+        ),
+        Column("share_low", "number", "Lower end of its 95 % interval", _DIVIDED, "share"),
+        Column("share_high", "number", "Upper end of it", _DIVIDED, "share"),
+        Column("unattributed", "number", "Part of the output that no candidate has", _DIVIDED, "share"),
+        Column("unattributed_low", "number", "Lower end of its 95 % interval", _DIVIDED, "share"),
+        Column("unattributed_high", "number", "Upper end of it", _DIVIDED, "share"),
     ),
 )
 COLUMNS = TABLE.names
@@ -252,6 +261,10 @@ def _row(report: ReportFacts, candidate: Candidate) -> dict[str, Any]:
         **candidate.model_dump(include=_AS_IN_JSON),
         "unit_label": candidate.label,
         **_effect(candidate.effect),
+        **_share("share", candidate.share),
+        **_share(
+            "unattributed", report.shares if isinstance(report.shares, NotMeasured) else report.shares.unattributed
+        ),
         "influence_exact": _measured(candidate.influence_exact),
         "influence_estimate": _measured(candidate.influence_estimate),
         "influence_not_measured": _reasons(candidate.influence_exact, candidate.influence_estimate),
@@ -323,6 +336,12 @@ def _effect(effect: Effect | NotMeasured) -> dict[str, Any]:
         "effect_high": effect.high,
         "effect_not_measured": None,
     }
+
+
+def _share(name: str, share: OutputShare | NotMeasured) -> dict[str, Any]:
+    if isinstance(share, NotMeasured):
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    return {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
 
 
 def _reasons(*values: float | NotMeasured) -> str | None:

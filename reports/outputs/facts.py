@@ -142,6 +142,32 @@ class Effect(Facts):
     high: float
 
 
+class OutputShare(Facts):
+    """A part of the output. The parts of all candidates and the unattributed part sum to 1."""
+
+    value: float
+    low: float = Field(description="Lower end of the 95 % interval.")
+    high: float
+
+
+class RightsholderShare(Facts):
+    """What the works of one rightsholder have of the output."""
+
+    name: str | None = Field(description="Null: no rightsholder is recorded for the works.")
+    share: OutputShare = Field(description="Its ends are the sums of the ends of the works' intervals.")
+
+
+class OutputShares(Facts):
+    """How the output is divided."""
+
+    method: str
+    interval: str
+    unattributed: OutputShare = Field(
+        description="Works that were not tested, the base model, and the randomness of training."
+    )
+    rightsholders: list[RightsholderShare] = Field(description="Of the tested works, the largest share first.")
+
+
 class Candidate(Facts):
     """A tested unit."""
 
@@ -174,6 +200,7 @@ class Candidate(Facts):
     )
     influence_estimate_lpips: float | NotMeasured
     counterfactual_shown: bool | NotMeasured
+    share: OutputShare | NotMeasured = Field(description="Of the output, see shares.")
     works: list[Work]
 
     @property
@@ -374,6 +401,7 @@ class ReportFacts(Facts):
     candidates: list[Candidate]
     rightsholders: list[Share]
     rightsholder_tests: RightsholderTests | NotMeasured
+    shares: OutputShares | NotMeasured
     influence_exact: Landscape | NotMeasured
     influence_estimate: Landscape | NotMeasured
     influence_exact_lpips: Landscape | NotMeasured

@@ -7,9 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry.errors import IntegrityError
+from registry.outputs.shares import Received, shares_of, unattributed_of
 from registry.storage import tables
 from reports.facts import NotMeasured
-from reports.outputs.facts import Effect, MemberScore, Method, RightsholderTest, RightsholderTests
+from reports.outputs.facts import (
+    Effect,
+    MemberScore,
+    Method,
+    OutputShare,
+    OutputShares,
+    RightsholderShare,
+    RightsholderTest,
+    RightsholderTests,
+)
 
 NOT_ASKED = "the audit did not measure it"
 
@@ -68,6 +78,27 @@ def read_effect(row: tables.Candidate) -> Effect | NotMeasured:
     if not all(math.isfinite(value) for value in (row.effect, row.effect_low, row.effect_high)):
         return NotMeasured("it was recorded as no number")
     return Effect(value=row.effect, low=row.effect_low, high=row.effect_high)
+
+
+def read_share(audit: tables.Audit, rank: int) -> OutputShare | NotMeasured:
+    """A candidate's share of the output, or why the output is not divided."""
+    found = shares_of(audit.test)
+    if isinstance(found, str):
+        return NotMeasured(found)
+    return OutputShare(**vars(found[rank])) if rank in found else NotMeasured(NOT_ASKED)
+
+
+def read_shares(audit: tables.Audit, received: Sequence[Received]) -> OutputShares | NotMeasured:
+    """How the output is divided; ``received``: by rightsholder, as of now."""
+    found, unattributed, test = shares_of(audit.test), unattributed_of(audit.test), audit.test or {}
+    if isinstance(found, str) or unattributed is None:
+        return NotMeasured(found if isinstance(found, str) else NOT_ASKED)
+    return OutputShares(
+        method=str(test["shares"].get("method", "not recorded")),
+        interval=str(test["shares"].get("interval", "not recorded")),
+        unattributed=OutputShare(**vars(unattributed)),
+        rightsholders=[RightsholderShare(name=each.name, share=OutputShare(**vars(each.share))) for each in received],
+    )
 
 
 def tested_rightsholders(audit: tables.Audit) -> list[str]:

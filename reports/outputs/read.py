@@ -34,7 +34,14 @@ from reports.outputs.facts import AuditOfImage, Candidate, Ensemble, Gap, Member
 from reports.outputs.illustrations import Illustrations, Report, Shown
 from reports.outputs.landscapes import KINDS, read_base_alone, read_influences, read_landscape, read_lpips, reason_of
 from reports.outputs.limits import limits_of
-from reports.outputs.method import read_effect, read_method, read_rightsholder_tests, read_signal_range
+from reports.outputs.method import (
+    read_effect,
+    read_method,
+    read_rightsholder_tests,
+    read_share,
+    read_shares,
+    read_signal_range,
+)
 from reports.outputs.rows import Rows, fetch_rows, work_of
 from reports.outputs.sentences import history_of as told_history
 from reports.outputs.sentences import verdict_of
@@ -92,6 +99,7 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         candidates=candidates,
         rightsholders=totals.by_rightsholder([(output.id, candidates, method)]),
         rightsholder_tests=together,
+        shares=read_shares(audit, rows.received.get(audit.id, ())),
         influence_exact=landscapes["exact"],
         influence_estimate=landscapes["estimate"],
         influence_exact_lpips=landscapes["exact_lpips"],
@@ -310,6 +318,7 @@ def _read_candidate(
         influence_exact_lpips=_or(row.influence_exact_lpips, missing["exact_lpips"]),
         influence_estimate_lpips=_or(row.influence_estimate_lpips, missing["estimate_lpips"]),
         counterfactual_shown=without if isinstance(without, NotMeasured) else True,
+        share=read_share(audit, row.rank),
         works=[
             work_of(rows, work, row.unit_number, rows.permissions_then(work.asset_id, members))
             for work in rows.listed.get((audit.id, row.unit_number), ())

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, func, select, tuple_
 
 from registry.encodings.supports import Support, supports_of_units
 from registry.errors import IntegrityError
+from registry.outputs.shares import Received, received_of
 from registry.permissions.history import PermissionHistory, registrations
 from registry.permissions.rule import deciding_grounds
 from registry.storage.current_rights import written_out
@@ -75,6 +76,8 @@ class Rows:
     """By work: names of its rightsholders now, the first stated first."""
     merged: Mapping[str, str]
     """By name of a tested rightsholder: the record that it was merged into since."""
+    received: Mapping[str, Sequence[Received]]
+    """By audit: the shares of the output by rightsholder."""
     grounds: Mapping[int, Sequence[Mapping[str, Any]]]
     """By work: the grounds that decide its permission."""
     permissions: PermissionHistory
@@ -150,6 +153,7 @@ def fetch_rows(session: Session, audits: Sequence[Audit]) -> Rows:
         licences=licences,
         owners=_owners(session, asset_ids),
         merged=_merged(session, {name for audit in audits for name in tested_rightsholders(audit)}),
+        received=received_of(driver_of(session), list(candidates)),
         grounds=deciding_grounds(driver_of(session), asset_ids),
         permissions=PermissionHistory.read(driver_of(session), asset_ids),
         registrations=registrations(driver_of(session)),

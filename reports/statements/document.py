@@ -128,7 +128,7 @@ def _read_rows(
         with (folder / WORKS).open("rb") as file:
             table_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         joint = read_joint(connection, names)
-        outputs, outputs_total = read_outputs(connection)
+        outputs, outputs_total = read_outputs(connection, rightsholder_id)
         withdrawals, withdrawals_total = read_withdrawals(connection, rightsholder_id, serving)
         claims, claims_total = read_claims(connection, rightsholder_id)
         found: dict[str, Any] = {

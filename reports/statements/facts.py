@@ -147,18 +147,6 @@ class InfluencePart(Facts):
     method: Literal["exact ablation", "first-order estimate"]
 
 
-class SharePart(Facts):
-    """Share of the influence of all candidates of an image that passed; see docs/statements.md for
-    the formula.
-    """
-
-    value: float
-    low: float | NotMeasured
-    high: float | NotMeasured
-    among: int = Field(description="Candidates of the image that passed, and so share the whole.")
-    method: Literal["exact ablation", "first-order estimate"]
-
-
 class FoundWork(Facts):
     """A work of theirs in a unit that was tested."""
 
@@ -185,7 +173,7 @@ class FindingPart(Facts):
     )
     effect: IntervalPart | NotMeasured
     influence: InfluencePart | NotMeasured
-    share: SharePart | NotMeasured
+    share: IntervalPart | NotMeasured = Field(description="The unit's share of the image.")
 
 
 class OutputPart(Facts):
@@ -202,7 +190,11 @@ class OutputPart(Facts):
     tested: int = Field(description="Units that the audit tested in all.")
     passing: int = Field(description="Of these, how many passed, of all rightsholders.")
     findings: list[FindingPart]
-    share: SharePart | NotMeasured = Field(description="Of all their units that passed, together.")
+    share: IntervalPart | NotMeasured = Field(
+        description="Of the image, of all works of theirs that were tested, whether they passed or not. The ends are the "
+        "sums of the ends of the works' intervals."
+    )
+    unattributed: IntervalPart | NotMeasured = Field(description="The part of the image that no tested work has.")
 
 
 class JointPart(Facts):

@@ -7,8 +7,9 @@ separately.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from registry.outputs.chance import CHANCES, EVIDENCE_ORDER, chances_of
 from registry.outputs.grades import GRADES_OF_CANDIDATES
+from registry.outputs.shares import EARLIER, SHARES_OF_CANDIDATES, Share, received_of, shares_of, unattributed_of
 from registry.works.listings import BLOCK
 from reports.facts import NotMeasured
 from reports.rendering.wording import clipped
@@ -29,7 +31,6 @@ from reports.statements.facts import (
     OutputPart,
     TestedPart,
 )
-from reports.statements.shares import Passing, share_of
 from reports.statements.works import title_of
 
 MOST_OUTPUTS = 200
@@ -42,7 +43,7 @@ AUDITS = """
         CASE WHEN sample_id IS NULL THEN 'image' ELSE 'sample' END AS kind,
         coalesce(sample_id, image_sha256) AS subject, image_name, image_sha256, audit.created_at AS audited_at,
         TRY_CAST(audit.settings ->> 'false_discovery_rate' AS DOUBLE) AS rate, test -> 'rightsholders' -> 'tested' AS joint,
-        audit_order.newest
+        test -> 'shares' AS shares, audit_order.newest
     FROM audit JOIN audit_order ON audit_order.audit_id = audit.id
     JOIN ensemble ON ensemble.id = audit.ensemble_id JOIN encoding ON encoding.id = ensemble.encoding_id
 """
@@ -52,10 +53,12 @@ PASSES = "coalesce(isfinite(their_audit.rate) AND isfinite(candidate.p_value) AN
 """A candidate with NaN does not pass: DuckDB orders NaN above all numbers."""
 
 _TESTED = f"""
-    SELECT their_audit.* EXCLUDE (joint), rank, unit_number, p_value, q_value, effect, effect_low, effect_high,
-        effect_not_measured, influence_exact, influence_estimate, not_measured, {PASSES} AS passes, grade, their_works, chance
+    SELECT their_audit.* EXCLUDE (joint, shares), rank, unit_number, p_value, q_value, effect, effect_low, effect_high,
+        effect_not_measured, influence_exact, influence_estimate, not_measured, share, low AS share_low,
+        high AS share_high, {PASSES} AS passes, grade, their_works, chance
     FROM candidate JOIN their_audit USING (audit_id) JOIN ({CHANCES}) AS chances USING (audit_id, rank)
-    JOIN ({GRADES_OF_CANDIDATES}) AS graded USING (audit_id, rank) JOIN (
+    JOIN ({GRADES_OF_CANDIDATES}) AS graded USING (audit_id, rank)
+    LEFT JOIN ({SHARES_OF_CANDIDATES}) AS divided USING (audit_id, rank) JOIN (
         SELECT encoding_id, unit_number, count(*) AS their_works FROM unit_asset
         WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY ALL
     ) AS theirs USING (encoding_id, unit_number)
@@ -74,7 +77,7 @@ TABLE = """
         newest AS newest_audit, ensemble_id, rank, unit_kind, unit.label AS unit_label, their_works AS their_works_in_unit,
         passes, p_value, q_value, rate AS false_discovery_rate,
         chance AS chance_to_pass, effect, effect_low, effect_high, effect_not_measured,
-        influence_exact, influence_estimate, not_measured AS influence_not_measured, grade
+        influence_exact, influence_estimate, not_measured AS influence_not_measured, grade, share, share_low, share_high
     FROM tested LEFT JOIN unit ON unit.encoding_id = tested.encoding_id AND unit.number = unit_number
     ORDER BY passes DESC, q_value, audited_at, audit_id, rank
 """
@@ -206,8 +209,11 @@ def read_joint(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> l
     return found
 
 
-def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart], int]:
-    """Images with passing units, generated and most certain first; and the number of images."""
+def read_outputs(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -> tuple[list[OutputPart], int]:
+    """Images with passing units of the rightsholder, and the number of images.
+
+    Generated and most certain images come first.
+    """
     total = connection.execute("SELECT count(DISTINCT audit_id) FROM tested WHERE newest AND passes").fetchall()[0][0]
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE shown_audit AS SELECT audit_id, min(q_value) AS best FROM tested "
@@ -231,7 +237,11 @@ def read_outputs(connection: duckdb.DuckDBPyConnection) -> tuple[list[OutputPart
         f"audit_id, {_RANKED}",
     )
     works = _works_of_findings(connection)
-    outputs = [_output(list(group), works) for _, group in groupby(rows, lambda row: row["audit_id"])]
+    received = received_of(connection, sorted({row["audit_id"] for row in rows}))
+    theirs = {
+        audit: each.share for audit, everybody in received.items() for each in everybody if each.id == rightsholder_id
+    }
+    outputs = [_output(list(group), works, theirs) for _, group in groupby(rows, lambda row: row["audit_id"])]
     return outputs, total
 
 
@@ -259,13 +269,15 @@ def _works_of_findings(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str,
     return found
 
 
-def _output(candidates: list[dict[str, Any]], works: dict[tuple[str, int], list[FoundWork]]) -> OutputPart:
+def _output(
+    candidates: list[dict[str, Any]], works: dict[tuple[str, int], list[FoundWork]], shares: Mapping[str, Share]
+) -> OutputPart:
     audit = candidates[0]
     passed = [row for row in candidates if row["passes"]]
-    passing = [
-        Passing(row["rank"], row["their_works"] > 0, row["influence_exact"], row["influence_estimate"], effect_of(row))
-        for row in passed
-    ]
+    test = {"shares": json.loads(audit["shares"]) if audit["shares"] else None}
+    found = shares_of(test)
+    missing = NotMeasured(clipped(found if isinstance(found, str) else EARLIER))
+    parts = {} if isinstance(found, str) else found
     theirs = [row for row in passed if row["their_works"]]
     return OutputPart(
         kind=kind_of(audit["kind"]),
@@ -278,12 +290,19 @@ def _output(candidates: list[dict[str, Any]], works: dict[tuple[str, int], list[
         false_discovery_rate=audit["rate"],
         tested=len(candidates),
         passing=len(passed),
-        findings=[_finding(row, works, passing) for row in theirs],
-        share=share_of(passing, frozenset(row["rank"] for row in theirs)),
+        findings=[_finding(row, works, _interval(parts.get(row["rank"]), missing)) for row in theirs],
+        share=_interval(shares.get(audit["audit_id"]), missing),
+        unattributed=_interval(unattributed_of(test), missing),
     )
 
 
-def _finding(row: dict[str, Any], works: dict[tuple[str, int], list[FoundWork]], passing: list[Passing]) -> FindingPart:
+def _interval(share: Share | None, missing: NotMeasured) -> IntervalPart | NotMeasured:
+    return missing if share is None else IntervalPart(**vars(share))
+
+
+def _finding(
+    row: dict[str, Any], works: dict[tuple[str, int], list[FoundWork]], share: IntervalPart | NotMeasured
+) -> FindingPart:
     effect = effect_of(row)
     return FindingPart(
         audit_id=row["audit_id"],
@@ -298,7 +317,7 @@ def _finding(row: dict[str, Any], works: dict[tuple[str, int], list[FoundWork]],
         grade=row["grade"],
         effect=effect,
         influence=_influence(row),
-        share=share_of(passing, frozenset({row["rank"]})),
+        share=share,
     )
 
 

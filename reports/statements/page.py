@@ -12,7 +12,7 @@ from reports.outputs.facts import BaseAlone
 from reports.rendering.pictures import Picture
 from reports.rendering.wording import number, percent
 from reports.statements import words
-from reports.statements.facts import FindingPart, IntervalPart, OutputPart, SharePart, StatementFacts
+from reports.statements.facts import FindingPart, IntervalPart, OutputPart, StatementFacts
 
 CARDS = 12
 """Works shown with pictures; the others are in a table."""
@@ -130,7 +130,6 @@ def page_values(statement: Statement) -> Mapping[str, object]:
         "limits": words.limits(facts.bases or []),
         "most_members": MOST_MEMBERS,
         "share": share_text,
-        "share_range": share_range,
         "effect_in_words": effect_in_words,
     }
 
@@ -143,20 +142,8 @@ def effect_in_words(effect: IntervalPart | NotMeasured) -> str:
     return f"{value} of the way to it; with 95 % confidence between {low} and {high}"
 
 
-def share_text(share: SharePart | NotMeasured) -> str:
-    """``62 %``; empty if not measured."""
-    return "" if isinstance(share, NotMeasured) else percent(share.value)
-
-
-def share_range(share: SharePart | NotMeasured) -> str:
-    """The uncertainty of a share, in words."""
+def share_text(share: IntervalPart | NotMeasured) -> str:
+    """A share with its interval, in words."""
     if isinstance(share, NotMeasured):
         return f"not measured: {share.not_measured}"
-    if share.among == 1:
-        return "because only this one passed"
-    if isinstance(share.low, NotMeasured) or isinstance(share.high, NotMeasured):
-        reason = share.low.not_measured if isinstance(share.low, NotMeasured) else ""
-        return f"its range was not measured: {reason}"
-    if share.low == share.high:
-        return f"because all {share.among} that passed are yours"
-    return f"between {percent(share.low)} and {percent(share.high)}, among the {share.among:,} that passed"
+    return f"{percent(share.value)}, between {percent(share.low)} and {percent(share.high)}"

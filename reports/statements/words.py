@@ -27,10 +27,10 @@ LIMITS: tuple[tuple[str, str], ...] = (
         "the images were not chosen by what their tests found. A work with a small influence can go unnoticed.",
     ),
     (
-        "A share is of what passed, not of the image.",
-        "A share divides the influence of the candidates that passed. Influences are distances: they do not add up to "
-        "the image, and they mostly reflect which members were left out. Works that did not pass have no share. The range of "
-        "a share assumes that influences are as uncertain as effects. A share does not measure what anyone is owed.",
+        "A share is of what separates the members, not of the image’s worth.",
+        "It says what part of the differences between the members’ predictions a work explains. The rest is "
+        "unattributed: works that were not tested, a base model, and the randomness of training. A share does not measure "
+        "what anyone is owed.",
     ),
     (
         "Others stay unnamed.",

@@ -165,6 +165,13 @@ class StatementWorld:
             {"name": name, "works": 3, "p": 0.001, "q": float(rng.choice([0.002, 0.6]))}
             for name in ("Ada Example", "Ada Exmaple", "Bo Example")
         ]
+        shares = {
+            "method": "what candidates explain",
+            "candidates": [
+                {"rank": rank, "share": 0.1 * rank, "low": 0.05 * rank, "high": 0.2 * rank} for rank in range(1, 5)
+            ],
+            "unattributed": {"share": 0.0, "low": 0.0, "high": 0.2},
+        }
         return Audit(
             id=audit_id,
             ensemble_id=self.ensemble_id,
@@ -174,7 +181,10 @@ class StatementWorld:
             image_sha256=sha256,
             settings=dict(self.audit_settings),
             ranker={},
-            test={"rightsholders": {"method": "sum", "draws": 99, "works": 9, "tested": tested}},
+            test={
+                "rightsholders": {"method": "sum", "draws": 99, "works": 9, "tested": tested},
+                "shares": shares if sample_id else {"not_measured": "these members did not make it"},
+            },
             attributable=True,
             artefact_sha256="0" * 64,
             versions={},

@@ -204,6 +204,7 @@ class World:
                 "decoys_chosen": "all",
                 "effect": {"method": "95 % interval by inverting the test", "unit": "share of the way", "level": 0.05},
                 "rightsholders": _rightsholder_tests(self.unit_kind),
+                "shares": _shares(len(units), generated=sample is not None),
                 "smallest_p": 1 / (DECOYS + 1),
                 "smallest_q": len(units) / (DECOYS + 1),
             },
@@ -424,6 +425,25 @@ def _effect(place: int) -> dict[str, Any]:
         return {"effect_not_measured": "too few decoys: the test rejects no effect at this level, however large"}
     value = 0.24 - 0.07 * place
     return {"effect": value, "effect_low": value - 0.11, "effect_high": value + 0.1}
+
+
+def _share(place: int) -> dict[str, float]:
+    value = 0.32 / 2**place
+    return {"share": value, "low": value / 2, "high": value * 1.5}
+
+
+def _shares(units: int, *, generated: bool) -> dict[str, Any]:
+    if not generated:
+        return {"not_measured": "an image that was not generated here is not divided: these members did not make it"}
+    left = 1 - sum(_share(place)["share"] for place in range(units))
+    return {
+        "method": "what candidates explain",
+        "interval": "95 % interval by resampling the members",
+        "level": 0.05,
+        "draws": 400,
+        "candidates": [{"rank": place + 1, **_share(place)} for place in range(units)],
+        "unattributed": {"share": left, "low": left * 0.8, "high": left * 1.2},
+    }
 
 
 def _rightsholder_tests(unit_kind: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The answer of commands that write a page with its tables: `statement` and `report data-set`."""
+"""The answer of commands that write a page with its tables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from registry.storage.database import Registry
     from reports.data_sets.facts import DataSetFacts
     from reports.issuing.document import Written
+    from reports.settlements.facts import SettlementFacts
     from reports.statements.facts import StatementFacts
 
 FolderOption = Annotated[
@@ -42,7 +43,11 @@ def narrate_unrecorded(registry: Registry) -> None:
 
 
 def show_written(
-    kind: str, names: dict[str, Any], written: Written[Any], facts: StatementFacts | DataSetFacts, as_json: bool
+    kind: str,
+    names: dict[str, Any],
+    written: Written[Any],
+    facts: StatementFacts | DataSetFacts | SettlementFacts,
+    as_json: bool,
 ) -> None:
     """Print the path of the page, its verdict and its gaps."""
     if as_json:

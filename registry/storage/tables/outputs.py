@@ -207,7 +207,8 @@ class Audit(SQLModel, table=True):
     """Layer 1: rankers and scales, the fusion for the display, its member-LDS with intervals."""
     test: dict[str, Any] = json_column()
     """Layer 2: statistic, steps summed over, decoys used of decoys there are and their choice,
-    smallest possible p and q, and the tests of rightsholders where units are works."""
+    smallest possible p and q, the tests of rightsholders where units are works, and the shares of
+    the output by candidate with the unattributed part (:mod:`registry.outputs.shares`)."""
     landscape: dict[str, Any] | None = json_column(nullable=True)
     """Influences of all units: method, radius, unit at the radius, what is missing and why; where
     members share a base, also how far the output is from what the base makes alone."""

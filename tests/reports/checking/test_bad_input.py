@@ -123,7 +123,7 @@ def candidate(label: str) -> Candidate:
         works=[], score=1.0, statistic=2.0,
         p_value=0.01, q_value=0.01, passes=True, grade=None, group_number=None,
         effect=missing, influence_exact=missing, influence_estimate=missing,
-        influence_exact_lpips=missing, influence_estimate_lpips=missing, counterfactual_shown=missing,
+        influence_exact_lpips=missing, influence_estimate_lpips=missing, counterfactual_shown=missing, share=missing,
     )  # fmt: skip
 
 
