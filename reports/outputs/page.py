@@ -28,6 +28,7 @@ from reports.outputs.sentences import (
     unit_noun,
 )
 from reports.rendering.wording import count, number
+from reports.seen.facts import Seen
 
 
 def report_values(report: Report) -> dict[str, object]:
@@ -46,7 +47,8 @@ def report_values(report: Report) -> dict[str, object]:
         "slight": [each for each in passing if is_slight(each)],
         "mark": mark,
         "strength": _label(facts),
-        "strength_meaning": _strength_meaning(facts),
+        "headline": _headline(facts),
+        "lead": _lead(facts),
         "effect_in_words": effect_in_words,
         "noun": unit_noun(facts.ensemble),
         "nouns": unit_noun(facts.ensemble, 2),
@@ -87,8 +89,35 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
     }
 
 
+_OF_THE_IMAGE = {
+    "trained_on": "This work was trained on",
+    "leans_on": "The models lean on these works",
+    "nothing_shown": "Nothing shown",
+}
+"""By the answer whether the models saw an image from outside itself."""
+
+
+def _headline(facts: ReportFacts) -> str:
+    """The verdict; that an image from outside was trained on comes before all else."""
+    if isinstance(facts.seen, Seen) and facts.seen.answer == "trained_on":
+        return facts.seen.sentence
+    return facts.verdict.sentence
+
+
+def _lead(facts: ReportFacts) -> str:
+    """What the headline means, in a few sentences; all of it where nothing is found."""
+    meaning = _strength_meaning(facts)
+    if isinstance(facts.seen, Seen) and facts.seen.answer == "trained_on":
+        return f"{facts.seen.explanation} {facts.verdict.sentence} {meaning}".strip()
+    if isinstance(facts.seen, Seen) and meaning:
+        return f"{facts.seen.sentence} {meaning}"
+    return meaning or facts.verdict.explanation
+
+
 def _label(facts: ReportFacts) -> str:
-    """The strength of the verdict in two or three words."""
+    """The strength of the verdict in a few words; of an image from outside, the answer."""
+    if isinstance(facts.seen, Seen):
+        return _OF_THE_IMAGE[facts.seen.answer]
     strength = _strength(facts)
     if facts.passing and strength is not None:
         return f"{strength.capitalize()} finding"

@@ -145,12 +145,15 @@ def test_clicks_change_which_picture_shows(browser: Browser, pages: Path, width:
 def test_each_choice_is_of_its_own_comparison(browser: Browser, pages: Path) -> None:
     """Changing one candidate's pictures changes no other's."""
     with visit(browser, pages / f"{TRACED_TO_TWO}.html") as page:
-        cards = page.locator(".candidate.passes")
+        cards = page.locator(".candidate.found")
         assert cards.count() == 2
-        cards.nth(0).get_by_text("Without it", exact=True).click()
-        assert not cards.nth(0).locator(".with img").is_visible()
-        assert cards.nth(1).locator(".with img").is_visible()
-        assert page.locator(".verdict .with img").is_visible()
+        compared = page.locator(".compare:has(fieldset)")
+        assert compared.count() == 2, "the first source is compared under the verdict, the second in its card"
+        for one, other in ((0, 1), (1, 0)):
+            compared.nth(one).get_by_text("Without it", exact=True).click()
+            assert not compared.nth(one).locator(".with img").is_visible()
+            assert compared.nth(other).locator(".with img").is_visible()
+            compared.nth(one).get_by_text("Side by side", exact=True).click()
 
 
 def test_keyboard_reaches_everything(browser: Browser, pages: Path) -> None:
@@ -163,6 +166,7 @@ def test_keyboard_reaches_everything(browser: Browser, pages: Path) -> None:
         assert focused == ["verdict", "both"]
         ring = page.evaluate("getComputedStyle(document.activeElement.nextElementSibling).outlineStyle")
         assert ring == "solid"
+        unfold(page)
         compare = page.locator(".verdict .compare")
         page.keyboard.press("ArrowRight")
         assert not compare.locator(".without img").is_visible()
