@@ -127,7 +127,11 @@ class NullCalibration:
     """Share of first-ranked units with p <= 0.05."""
     discoveries: Share
     """Share of audits with a discovery: the false discovery rate, as all units are null."""
+    main_sources: Share
+    """Share of audits that name a main source."""
     false_discovery_rate: float
+    main_source: float
+    """Threshold of the lower end of the effect."""
 
     @property
     def more_than_allowed_p(self) -> float:
@@ -148,6 +152,8 @@ class NullCalibration:
             "p_at_most_0.05": self.small.to_json(),
             "false_discovery_rate": self.false_discovery_rate,
             "audits_with_a_discovery": self.discoveries.to_json(),
+            "audits_with_a_main_source": self.main_sources.to_json(),
+            "main_source": self.main_source,
             "more_discoveries_than_allowed_p": self.more_than_allowed_p,
         }
 
@@ -174,7 +180,7 @@ def null_calibration(
         raise UsageError(f"ensemble {auditor.context.ensemble.id} has no samples: run `creditline sample` first")
     settings = auditor.context.settings
     seeds = np.random.default_rng(seed).integers(0, 2**62, redraws)
-    ranks, discovered, places = [], [], 0
+    ranks, discovered, named, places = [], [], [], 0
     for redraw, code_seed in enumerate(seeds.tolist()):
         listed = prepared[redraw % len(prepared)]
         found = listed.test(auditor, auditor.context.assignment.dealt_anew(code_seed), redraw)
@@ -185,7 +191,9 @@ def null_calibration(
         # p-values is that of the largest number.
         places = max(places, found.decoy_statistic.shape[1] + 1)
         ranks.append(found.p_value[0])
-        discovered.append(bool((found.q_value <= settings.false_discovery_rate).any()))
+        passes = found.q_value <= settings.false_discovery_rate
+        discovered.append(bool(passes.any()))
+        named.append(bool((passes & (found.effects.low >= settings.main_source)).any()))
     first = np.array(ranks)
     distance, uniform_p = uniformity(np.ceil(first * places - 1e-9).astype(np.int64), places, seed)
     return NullCalibration(
@@ -196,7 +204,9 @@ def null_calibration(
         uniformity_p=uniform_p,
         small=share_of(first <= 0.05),
         discoveries=share_of(np.array(discovered)),
+        main_sources=share_of(np.array(named)),
         false_discovery_rate=settings.false_discovery_rate,
+        main_source=settings.main_source,
     )
 
 

@@ -53,8 +53,14 @@ def null_sentence(facts: Mapping[str, Any]) -> str:
     return (
         f"All works got wrong codes {null.number_text('redraws')} times, so that there was nothing to find: "
         f"{wording.percent(alarms[0])} of audits had a finding (95 % interval {wording.percent(alarms[1])} to "
-        f"{wording.percent(alarms[2])}; at most {_limit(null)} is allowed)."
+        f"{wording.percent(alarms[2])}; at most {_limit(null)} is allowed){_main_sources(null)}."
     )
+
+
+def _main_sources(null: Measured) -> str:
+    """The share of audits that named a main source; evaluations of earlier versions have none."""
+    named = null.share("audits_with_a_main_source")
+    return "" if named is None else f", and {wording.percent(named[0])} named a main source"
 
 
 def _limit(facts: Measured) -> str:

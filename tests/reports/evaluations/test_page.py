@@ -32,6 +32,7 @@ FACTS: dict[str, Any] = {
         "kolmogorov_smirnov_p": 0.41,
         "more_discoveries_than_allowed_p": 0.9,
         "audits_with_a_discovery": {"share": 0.02, "low": 0.012, "high": 0.031, "count": 20, "total": 1000},
+        "audits_with_a_main_source": {"share": 0.004, "low": 0.001, "high": 0.01, "count": 4, "total": 1000},
         "p_at_most_0.05": SHARE,
     },
     "rankers": {
@@ -120,7 +121,10 @@ def test_nothing_of_the_log_becomes_markup() -> None:
 def test_sentences_for_other_reports() -> None:
     """With the interval; without a measurement, with the reason."""
     assert "95 % interval 85 % to 98 %" in power_sentence(FACTS)
-    assert "at most 5 % is allowed" in null_sentence(FACTS)
+    assert "at most 5 % is allowed), and 0.4 % named a main source." in null_sentence(FACTS)
+    earlier = {**FACTS["null"]}
+    del earlier["audits_with_a_main_source"]
+    assert null_sentence({**FACTS, "null": earlier}).endswith("at most 5 % is allowed).")
     assert power_sentence({"power": {"not_measured": "no works"}}).endswith("no works.")
 
 
