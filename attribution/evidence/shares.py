@@ -13,14 +13,18 @@ members' differences. The Shapley value of unit k in this game has a closed form
 
     phi_k = < theta_k c_k x z_k, sum_l theta_l c_l x z_l >
 
-and the values sum to what the whole shortlist explains. The rest, R, is the *unattributed* part:
-works that are not on the list, the base model, and the randomness of training. So
+and the values sum to what the whole shortlist explains. With Q the squared length of all
+differences, || Y ||^2,
 
-    share_k = phi_k / (sum_l phi_l + R)
+    share_k = phi_k / Q
 
-Codes of no unit explain something too, by chance. So theta_k is multiplied by 1 - E / T^2, where T
-is the unit's own alignment and E the mean square of what decoys would have in its place; at or
-below that, the unit has no share.
+The rest is the *unattributed* part: works that are not on the list, the base model, and the
+randomness of training.
+
+Codes of no unit explain something too, by chance. So theta_k^2 is multiplied by 1 - E / T^2, where
+T is the unit's own alignment and E the mean square of the decoys' alignment with what no effect
+explains; at or below that, the unit has no share. Simulated members have shares without bias this
+way.
 
 Works that show nearly the same picture are treated alike: each has an equal part of what their
 group has, since nothing tells them apart.
@@ -94,10 +98,8 @@ class _Regression:
     decoys: Float64[np.ndarray, "unit decoy member"]
     directions: Float64[np.ndarray, "unit unit"]
     """Inner products of the units' directions."""
-    pulled: Float64[np.ndarray, "unit member"]
-    """Inner products of directions and members' deviations."""
     adjusted: Float64[np.ndarray, "unit member"]
-    """The same after the neighbours' effects are subtracted."""
+    """Inner products of directions and members' deviations, without the neighbours' effects."""
     deviations: Float64[np.ndarray, "member member"]
     """Inner products of the members' deviations."""
 
@@ -135,7 +137,6 @@ def shares_of(
         membership.astype(np.float64),
         every.astype(np.float64),
         directions @ directions.T,
-        directions @ deviation.T,
         _without_neighbours(deviation, directions, membership, mean, neighbours),
         deviation @ deviation.T,
     )
@@ -186,11 +187,11 @@ def _shares(
     codes = inputs.membership - seen[:, None]
     gram = (codes * weights) @ codes.T * inputs.directions
     theta = _nonnegative(gram, ((codes * weights) * inputs.adjusted).sum(axis=1))
-    kept = theta * _beyond_chance(inputs, weights, codes, theta)
+    # Of the squared effect, not of the effect.
+    kept = theta * np.sqrt(_beyond_chance(inputs, weights, codes, theta))
     total = weights @ np.diag(inputs.deviations) - weights @ inputs.deviations @ weights / n
-    residual = total - 2 * kept @ ((codes * weights) * inputs.pulled).sum(axis=1) + kept @ gram @ kept
     parts = np.maximum(kept * (gram @ kept), 0.0)
-    whole = parts.sum() + max(0.0, residual)
+    whole = max(float(total), float(parts.sum()))
     if not whole > 0.0:
         return np.append(np.zeros(len(parts)), 1.0)
     sizes = np.maximum(np.bincount(alike, minlength=len(parts)), 1)
@@ -207,9 +208,11 @@ def _beyond_chance(
     """1 - E / T^2 per unit, at least 0; a decoy that is pushed away counts 0, as it does for a
     unit.
     """
-    alignment = inputs.adjusted - (theta * (inputs.directions - np.diag(np.diag(inputs.directions)))) @ codes
-    weighted = alignment * weights
-    own = np.maximum(((codes * weighted).sum(axis=1)), 0.0) ** 2
+    left = inputs.adjusted - (theta * inputs.directions) @ codes
+    lengths = theta * np.diag(inputs.directions)
+    own = np.maximum((codes * weights * (left + lengths[:, None] * codes)).sum(axis=1), 0.0) ** 2
+    # The decoys meet what no effect explains, the unit's own included.
+    weighted = left * weights
     centre = weighted.sum(axis=1) / len(weights)
     decoys = np.einsum("udm,um->ud", inputs.decoys, weighted) - (inputs.decoys @ weights) * centre[:, None]
     chance = (np.maximum(decoys, 0.0) ** 2).mean(axis=1)

@@ -76,9 +76,11 @@ def measure(works: Set, folder: Path) -> dict[str, Any]:
             "unattributed": mean_of(shares[:, -1].tolist()),
             **{
                 kind: {
-                    name: graded(shares[:, :-1] @ (owners if kind == "rightsholder" else np.eye(works.count)), values)
+                    name: graded(
+                        shares[:, :-1] @ (owners if kind == "rightsholder" else np.eye(works.count)),
+                        getattr(truth[kind], name),
+                    )
                     for name in TRUTHS
-                    if (values := getattr(truth[kind], name)) is not None
                 }
                 for kind in truth
             },
@@ -167,17 +169,17 @@ def _doubled(works: Set, once: np.ndarray, twice: np.ndarray) -> dict[str, Any]:
 def held(sets: Mapping[str, Any]) -> bool:
     """Whether the kept rule is closer to retraining than the rules in use, by the pooled
     correlation.
+
+    It is the mean over the truths that a set has.
     """
     others = ("similarity", "cosine", "equal", "influence of those that pass")
     return all(
-        np.mean([facts["rules"]["kept"][kind][name].get("pooled", 0.0) for kind, name in _wanted()])
-        > max(
-            np.mean([facts["rules"][rule][kind][name].get("pooled", 0.0) for kind, name in _wanted()])
-            for rule in others
-        )
+        closeness_of(facts["rules"]["kept"]) > max(closeness_of(facts["rules"][rule]) for rule in others)
         for facts in sets.values()
     )
 
 
-def _wanted() -> list[tuple[str, str]]:
-    return [(kind, name) for kind in ("unit", "rightsholder") for name in TRUTHS]
+def closeness_of(grades: Mapping[str, Any]) -> float:
+    """The mean pooled correlation of a rule over the truths."""
+    kinds = [grades[kind] for kind in ("unit", "rightsholder") if kind in grades]
+    return float(np.mean([grade.get("pooled", 0.0) for kind in kinds for grade in kind.values()]))

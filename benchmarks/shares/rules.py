@@ -85,20 +85,18 @@ def nonnegative(gram: np.ndarray, against: np.ndarray) -> np.ndarray:
 
 
 def shrunk(case: Case, theta: np.ndarray, z: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """1 minus what codes of no unit explain on average, as a part of what the own code explains."""
+    """The square root of the part of each squared effect that chance does not explain."""
     deviation = case.predictions - case.predictions.mean(axis=0)
     decoys = case.decoys - case.decoys.mean(axis=1, keepdims=True)
     kept = np.zeros(len(theta))
     cross = z @ z.T
     for k in np.flatnonzero(theta > 0):
-        part = theta * cross[k]
-        part[k] = 0.0
-        alignment = deviation @ z[k] - part @ c
-        own = max(0.0, float(c[k] @ alignment))
-        null = np.maximum(decoys @ alignment, 0.0)
+        left = deviation @ z[k] - (theta * cross[k]) @ c
+        own = max(0.0, float(c[k] @ (left + theta[k] * cross[k, k] * c[k])))
+        null = np.maximum(decoys @ left, 0.0)
         if own:
             kept[k] = max(0.0, 1.0 - float((null**2).mean()) / own**2)
-    return kept
+    return np.sqrt(kept)
 
 
 def finished(parts: np.ndarray, total: float) -> np.ndarray:
@@ -108,11 +106,10 @@ def finished(parts: np.ndarray, total: float) -> np.ndarray:
     return np.append(values, 1.0 - values.sum())
 
 
-def directed_members(case: Case, shrink: bool = True) -> np.ndarray:
-    """What each unit's directed effect explains of the members' differences."""
+def with_chance(case: Case) -> np.ndarray:
+    """What each unit's effect explains of the members' differences; chance is not taken off."""
     theta, z, c, total = joint_effects(case)
-    fitted = theta * (((c @ c.T) * (z @ z.T)) @ theta)
-    return finished(fitted * (shrunk(case, theta, z, c) if shrink else 1.0), total)
+    return finished(theta * (((c @ c.T) * (z @ z.T)) @ theta), total)
 
 
 def change_of_output(case: Case) -> np.ndarray:
@@ -266,8 +263,7 @@ def kept_rule(case: Case) -> np.ndarray:
 
 RULES: dict[str, Rule] = {
     "kept": kept_rule,
-    "joint effects": directed_members,
-    "joint effects, chance not taken off": lambda case: directed_members(case, shrink=False),
+    "joint effects, chance not taken off": with_chance,
     "joint effects, change of the output": change_of_output,
     "joint effects, length of the change": lengths_of_changes,
     "single tests beyond decoys": evidence_parts,
