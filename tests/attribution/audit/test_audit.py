@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings, Findings
 from attribution.evidence.effect_interval import TOO_FEW_DECOYS
+from attribution.evidence.shares import NOT_OURS
 from attribution.images import to_pixels
 from attribution.metrics.euclidean import euclidean_scale
 from attribution.sampling.image_predictions import PredictionTask
@@ -21,6 +22,7 @@ from registry.encodings.store import load_units
 from registry.errors import InputError, IntegrityError, UsageError
 from registry.ids import sha256_of_file
 from registry.outputs.queries import candidates_of
+from registry.outputs.shares import shares_of, unattributed_of
 from registry.storage import tables
 from registry.storage.database import Registry
 from tests.attribution.conftest import CPU, World, build_world
@@ -79,6 +81,20 @@ def test_audit_keeps_effects_and_tests_of_rightsholders(audited_world: tuple[Wor
         assert {test["name"] for test in found["tested"]} == {"House 0", "House 1", "House 2"}
         assert sum(test["works"] for test in found["tested"]) == found["works"] == 18
         assert all(1 / (found["draws"] + 1) <= test["p"] <= test["q"] <= 1 for test in found["tested"])
+
+
+def test_audit_divides_the_output(audited_world: tuple[World, list[tables.Audit]]) -> None:
+    """The shares of all candidates, by rank, and the unattributed part sum to 1."""
+    world, audits = audited_world
+    for audit in audits:
+        shares = shares_of(audit.test)
+        unattributed = unattributed_of(audit.test)
+        assert isinstance(shares, dict)
+        assert unattributed is not None
+        assert sorted(shares) == [row.rank for row in candidates(world.registry, audit)]
+        every = [*shares.values(), unattributed]
+        assert sum(share.value for share in every) == pytest.approx(1.0)
+        assert all(0.0 <= share.low <= share.value <= share.high <= 1.0 for share in every)
 
 
 def test_artefact_agrees_with_the_rows(audited_world: tuple[World, list[tables.Audit]]) -> None:
@@ -175,6 +191,7 @@ def test_image_from_outside(world: World) -> None:
     audit = next(iter(auditor_of(world).audit_images([path], None)))
     assert (audit.subject_kind, audit.image_name, audit.sample_id) == ("image", "05.png", None)
     assert audit.landscape is None
+    assert shares_of(audit.test) == NOT_OURS
     rows = candidates(world.registry, audit)
     assert {row.not_measured for row in rows} == {NO_COUNTERFACTUAL}
     assert {row.influence_exact for row in rows} == {None}
