@@ -16,6 +16,7 @@ from pydantic import Field
 from registry.outputs.chance import evidence_key
 from registry.outputs.grades import Grade
 from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
+from reports.firmness.facts import Firmness
 from reports.seen.facts import Seen
 
 VERSION: Literal[1] = 1
@@ -416,6 +417,11 @@ class ReportFacts(Facts):
         "What the base alone makes of the same noise: what would have come without any of the works."
     )
     similarity: str = Field(description="What similarity alone is worth on this ensemble.")
+    firmness: Firmness | NotMeasured | None = Field(
+        default=None,
+        description="How small a change of the picture turns the nearest work; missing: `creditline firmness` was not run.",
+        exclude_if=lambda value: value is None,
+    )
     limits: list[str]
     gaps: list[Gap]
 

@@ -28,6 +28,7 @@ from registry.storage.database import driver_of
 from registry.storage.tables import Audit
 from reports.evaluations.sentences import quoted, similarity_sentence
 from reports.facts import BasePart, NotMeasured
+from reports.firmness.read import read_firmness
 from reports.outputs import totals
 from reports.outputs.artefacts import Artefact, read_artefact
 from reports.outputs.facts import AuditOfImage, Candidate, Ensemble, Gap, Member, Method, Output, ReportFacts
@@ -112,6 +113,7 @@ def read_audit(session: Session, home: Home, audit: Audit, rows: Rows | None = N
         ensemble=ensemble,
         base_alone=base_alone,
         similarity=similarity,
+        firmness=read_firmness(session, audit.id),
         limits=[f"{statement} {explanation}" for statement, explanation in limits_of(ensemble.base)],
         gaps=gaps,
     )

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from registry.basis.rows import RIGHTS_EVENTS, Basis
 from registry.errors import NotFoundError, UsageError
 from registry.outputs.evaluations import EVENT as EVALUATED
+from registry.outputs.firmness import EVENT as FIRMNESS
 from registry.outputs.queries import audits_in_order
 from registry.storage.tables import Audit, Sample
 from reports.outputs.read import subject_id
@@ -82,4 +83,4 @@ def _named(audits: Sequence[tuple[Audit, bool]], samples: set[str], name: str) -
 
 def basis_of(audits: Sequence[str]) -> Basis:
     """What the reports of these audits rest on."""
-    return Basis(audits=audits, events=(*RIGHTS_EVENTS, EVALUATED))
+    return Basis(audits=audits, events=(*RIGHTS_EVENTS, EVALUATED, FIRMNESS))

@@ -51,6 +51,16 @@ def test_measured_and_recorded(world: World, tmp_path: Path, monkeypatch: pytest
         ((events,),) = connection.execute("SELECT count(*) FROM event WHERE kind = ?", [EVENT]).fetchall()
     assert events == len(audits)
     assert home("log", "verify").status == 0
+    output = audits[0]["output"]
+    assert home("report", output, "--out", tmp_path / "reports").status == 0
+    page = (tmp_path / "reports" / f"{output}.html").read_text("utf-8")
+    assert "How firm the nearest work is" in page
+    assert "predictions that were kept" in page
+    for name in (f"{output}.html", f"{output}.json"):
+        verified = home("report", "verify", tmp_path / "reports" / name, "--json").document
+        assert (verified["state"], verified["facts"]) == ("unaltered", "same")
+    told = json.loads((tmp_path / "reports" / f"{output}.json").read_text("utf-8"))["firmness"]
+    assert told["verdicts"][0]["smallest_linf"]["linf"] == audits[0]["verdicts"][0]["linf"]["linf"]
     world.registry.home.audit(audits[0]["audit"]).write_bytes(b"")
     altered = home("firmness", audits[0]["audit"], "--workers", 1)
     assert altered.status == 3

@@ -1,0 +1,51 @@
+"""How firm the verdicts by similarity are, as a report gives it."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from reports.facts import Facts, NotMeasured
+
+
+class Change(Facts):
+    """The smallest change that an attack found."""
+
+    into: str = Field(description="The unit with the nearest work after the change.")
+    l2: float = Field(description="Length of the change over all values, in grey levels of 255.")
+    linf: int = Field(description="The largest change of a value, in grey levels.")
+
+
+class FirmVerdict(Facts):
+    """The nearest work by one similarity."""
+
+    by: str = Field(description="`pixels`, or the name of an embedding.")
+    unit: str
+    smallest_l2: Change | NotMeasured
+    smallest_linf: Change | NotMeasured
+    benign: int = Field(description="Benign changes that were tried: JPEG, scaling, one pixel, a cut edge.")
+    turned_by: list[str] = Field(description="Those that turn the nearest work.")
+
+
+class RepeatedTest(Facts):
+    """The test of an image from outside on a changed copy."""
+
+    change: str
+    passes: bool
+    p_value: float | None = Field(description="Null: the unit was not among the tested ones.")
+    q_value: float | None
+
+
+class Firmness(Facts):
+    """How small a change turns the nearest work."""
+
+    measured_at: datetime.datetime
+    event: int = Field(description="Of the log, that has the measurement.")
+    event_sha256: str
+    verdicts: list[FirmVerdict]
+    test: str = Field(description="What the same changes do to the test.")
+    repeated: list[RepeatedTest]
+    order_l2: float = Field(description="Order of magnitude of the sensitivity theorem, in grey levels (L2).")
+    theorem: Literal["Dai and Gifford, ICLR 2023, arXiv:2112.04033"]
