@@ -22,7 +22,7 @@ from attribution.firmness.similarity import Features, pixel_similarity
 from attribution.metrics.euclidean import NotMeasured
 from attribution.process_pool import Device
 from attribution.ranking.encoded_works import EncodedWorks, load_encoded_works
-from attribution.ranking.rankers.embeddings import MOBILENET_VARIABLE, NetworkEmbedding, mobilenet
+from attribution.ranking.rankers.embeddings import MOBILENET_VARIABLE, mobilenet
 from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use
 from attribution.training.dataset import build_training_set
 from registry.errors import NotFoundError
@@ -87,7 +87,7 @@ def _embeddings(weights: Path | None) -> dict[str, Features]:
     if weights is None and not os.environ.get(MOBILENET_VARIABLE):
         return {}
     embedding = mobilenet(weights)
-    return {embedding.name: embedding.features} if isinstance(embedding, NetworkEmbedding) else {}
+    return {embedding.name: embedding.features}
 
 
 def _candidates(session: Session, audit: Audit) -> tuple[list[tuple[int, int]], dict[int, str], Strongest | None]:
