@@ -86,7 +86,7 @@ def measure_firmness(
 def _embeddings(weights: Path | None) -> dict[str, Features]:
     if weights is None and not os.environ.get(MOBILENET_VARIABLE):
         return {}
-    embedding = mobilenet(weights)
+    embedding = mobilenet(weights, "firmness by an embedding", "leave out --weights and the variable")
     return {embedding.name: embedding.features}
 
 
