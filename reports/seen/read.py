@@ -78,7 +78,9 @@ def _seen(facts: Mapping[str, Any], *, leans: bool) -> Seen:
         )
     itself = _not_shown(p_value, probes, level, is_probe=is_probe)
     if leans:
-        sentence = "These models lean on registered works when they see this image; that they saw the image itself is not shown."
+        sentence = (
+            "These models lean on registered works for this image. It is not shown that they saw the image itself."
+        )
         return Seen(answer="leans_on", ground="test", sentence=sentence, explanation=itself, **values)
     sentence = (
         "Nothing shown: neither that these models saw this image, nor that they lean on a registered work for it."
