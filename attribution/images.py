@@ -11,7 +11,7 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -149,6 +149,16 @@ def read_image(path: Path) -> tuple[Image.Image, str]:
     if isinstance(data, str):
         raise InputError(f"cannot read {path}: {data}")
     return open_image(data, str(path)), hashlib.sha256(data).hexdigest()
+
+
+def check_images(paths: Iterable[Path]) -> None:
+    """Read every outside image file once: one that is no image must not stop long work half-way.
+
+    Raises:
+        InputError: as :func:`read_image`, for the first such file.
+    """
+    for path in paths:
+        read_image(path)
 
 
 def read_work(path: Path, sha256: str) -> Image.Image:

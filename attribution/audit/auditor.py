@@ -114,7 +114,8 @@ class Auditor:
         encoded = load_encoded_works(registry, ensemble, training_set)
         assignment = load_units(registry, encoding.id).assignment
         drawn = _some_decoys(ensemble, assignment, settings.decoy_limit)
-        used = used or rankers_to_use(registry, ensemble.id, (), ranker_inputs(registry, ensemble))
+        inputs = ranker_inputs(registry, ensemble, device=device.name)
+        used = used or rankers_to_use(registry, ensemble.id, (), inputs)
         choices = used.choices
         if choices is None:
             # An audit pays for no further predictions: of the works it takes those measured before.
@@ -192,14 +193,13 @@ class Auditor:
     ) -> Iterator[tables.Audit]:
         """Audit outside image files: ranking, and tests on noised copies; no counterfactuals.
 
+        ``paths``: those of :func:`attribution.images.check_images`.
+
         Raises:
             InputError: a file is not an image.
             UsageError: the ensemble does not know the label.
         """
         self.context.ensemble.settings.condition(Prompt(label))
-        # All are checked first: a file that is no image must not stop the work after hours.
-        for path in paths:
-            read_image(path)
         for start in range(0, len(paths), EXAMINED_AT_ONCE):
             part = [self._shown(path, label) for path in paths[start : start + EXAMINED_AT_ONCE]]
             self.measure_predictions([task for _, task, _ in part], partial(self._report_part, on_progress, len(paths)))

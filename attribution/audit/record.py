@@ -303,7 +303,7 @@ def _tensors(
     context: AuditContext, found: Findings, shown: Counterfactuals | None, landscapes: Landscapes
 ) -> dict[str, np.ndarray]:
     tensors: dict[str, np.ndarray] = {
-        **{f"ranked_units {name}": units for name, units in found.shortlisted.orders},
+        **{f"ranked_units {order.name}": order.units for order in found.shortlisted.orders},
         "decoy_statistic": found.evidence.decoy_statistic,
         "output": (np.moveaxis(found.image, 0, -1) * 255.0).round().astype(np.uint8),
         **pull_tensors(_pulls(context, found), found.neighbours, len(context.ensemble.indices)),

@@ -8,7 +8,8 @@ to be the weaker one on some kind, and no audit would gain by it.
 - Generated images are graded on the ensemble's samples.
 - Given images are graded on works that are noised again, and on works that no member saw
   (:mod:`attribution.ranking.given_images`). A work is graded by the members that did not see its
-  unit: to them it is an image from outside. Its own unit has no part in the scores.
+  unit: to them it is an image from outside. Its own unit has no part in the scores. Most given
+  images come without a prompt, so rankers by prompt have no part in their choice.
 
 Grades are cross-fitted member-LDS, and choices start from the simplest ranker
 (:mod:`attribution.ranking.rankers.fusion`). Half of the members cannot grade a work, so its grade
@@ -30,7 +31,15 @@ from jaxtyping import Float64, Int64
 
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.ranking.encoded_works import EncodedWorks
-from attribution.ranking.rankers.fusion import Comparison, Fusion, SummedScores, WeightedRanker, fit_fusion, simplest
+from attribution.ranking.rankers.fusion import (
+    PREFERRED,
+    Comparison,
+    Fusion,
+    SummedScores,
+    WeightedRanker,
+    fit_fusion,
+    simplest,
+)
 from attribution.ranking.rankers.interface import Images, Ranker
 from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.member_lds import FEWEST_IMAGES, FEWEST_MEMBERS, MemberLds
@@ -41,8 +50,6 @@ from attribution.sampling.predictions import load_sample
 from registry.outputs.queries import samples_of
 from registry.storage.database import Registry
 
-GRADED_IMAGES = 512
-"""Samples to grade on, at most: with more, the interval over samples no longer matters."""
 GRADED_PAIRS = 500_000_000
 """Pairs of sample and work to grade on, at most, but always :data:`FEWEST_GRADED` samples."""
 FEWEST_GRADED = 16
@@ -184,26 +191,27 @@ def grade_rankers(
         MissingPartError: a file, model or library that a ranker needs is absent.
     """
     few_given = f"fewer than {FEWEST_IMAGES} works that can be noised again for it"
+    without_prompt = [one for one in rankers if not one.by_prompt] or rankers
     kinds = [
-        _Kind.of(rankers, encoded, samples, RankerChoice.not_graded),
-        _Kind.of(rankers, encoded, given, few_given) if given is not None else _Kind(None, NO_GIVEN),
+        _Kind.of(rankers, without_prompt, encoded, samples, RankerChoice.not_graded),
+        _Kind(None, without_prompt, NO_GIVEN)
+        if given is None
+        else _Kind.of(without_prompt, without_prompt, encoded, given, few_given),
     ]
-    total = sum(kind.count for kind in kinds) * len(rankers)
-    on_samples = kinds[0].graded(rankers, encoded, None, lambda done: on_progress(done, total))
-    known = None if on_samples is None else _scales(rankers, on_samples)
-    graded = [on_samples, kinds[1].graded(rankers, encoded, known, lambda done: on_progress(done, total))]
-    generated = _choice(rankers, kinds[0], graded[0]) or RankerChoice(_without_grades(rankers), None, kinds[0].reason)
+    total = sum(kind.count * len(kind.rankers) for kind in kinds)
+    on_samples = kinds[0].graded(encoded, None, lambda done: on_progress(done, total))
+    known = None if on_samples is None else {name: found.parts[0].scale for name, found in on_samples[0].items()}
+    on_given = kinds[1].graded(encoded, known, lambda done: on_progress(done, total))
+    generated = _choice(kinds[0], on_samples) or RankerChoice(_without_grades(rankers), None, kinds[0].reason)
+    alone = [{} if graded is None else graded[0] for graded in (on_samples, on_given)]
     return Grades(
-        tuple(
-            GradedRanker(one.name, tuple(one.scales), *(None if found is None else found[0][place] for found in graded))
-            for place, one in enumerate(rankers)
-        ),
-        Choices(generated, _choice(rankers, kinds[1], graded[1]) or _ungraded(rankers, generated, graded[0], kinds[1])),
+        tuple(GradedRanker(one.name, tuple(one.scales), *(found.get(one.name) for found in alone)) for one in rankers),
+        Choices(generated, _choice(kinds[1], on_given) or _ungraded(generated, on_samples, kinds[1])),
     )
 
 
-_Graded = tuple[list[Fusion], Fusion]
-"""Each ranker alone, and all together."""
+_Graded = tuple[dict[str, Fusion], Fusion]
+"""Each ranker alone, by name, and all together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,20 +219,34 @@ class _Kind:
     """The images of one kind to grade on; None: there are too few, for this reason."""
 
     images: GradedImages | None
+    rankers: Sequence[Ranker]
+    """The rankers to choose from."""
     reason: str = ""
 
     @classmethod
-    def of(cls, rankers: Sequence[Ranker], encoded: EncodedWorks, found: GradedImages, too_few: str) -> _Kind:
+    def of(
+        cls,
+        rankers: Sequence[Ranker],
+        without_prompt: Sequence[Ranker],
+        encoded: EncodedWorks,
+        found: GradedImages,
+        too_few: str,
+    ) -> _Kind:
+        """``without_prompt``: the rankers to choose from where too few images have a prompt."""
         if encoded.membership.shape[1] < FEWEST_MEMBERS:
-            return cls(None, f"fewer than {FEWEST_MEMBERS} members served; run `creditline retrain`")
+            return cls(None, rankers, f"fewer than {FEWEST_MEMBERS} members served; run `creditline retrain`")
         if len(found.images) < FEWEST_IMAGES:
-            return cls(None, too_few)
+            return cls(None, rankers, too_few)
         covered = found.covered_by(rankers)
         if len(covered.images) < FEWEST_IMAGES:
+            rankers, covered = without_prompt, found.covered_by(without_prompt)
+        if len(covered.images) < FEWEST_IMAGES:
             what = "works" if found.left_out is not None else "samples of this ensemble"
-            return cls(None, f"the rankers have scores for fewer than {FEWEST_IMAGES} {what}; score more of them")
-        most = min(GRADED_IMAGES, max(FEWEST_GRADED, GRADED_PAIRS // max(1, len(encoded.source))))
-        return cls(covered.part(np.arange(min(most, len(covered.images)))))
+            reason = f"the rankers have scores for fewer than {FEWEST_IMAGES} {what}; score more of them"
+            return cls(None, rankers, reason)
+        most = min(one.most_graded for one in rankers)
+        most = min(most, max(FEWEST_GRADED, GRADED_PAIRS // max(1, len(encoded.source))))
+        return cls(covered.part(np.arange(min(most, len(covered.images)))), rankers)
 
     @property
     def count(self) -> int:
@@ -232,7 +254,6 @@ class _Kind:
 
     def graded(
         self,
-        rankers: Sequence[Ranker],
         encoded: EncodedWorks,
         known: Mapping[str, float] | None,
         on_progress: Callable[[int], object],
@@ -240,34 +261,34 @@ class _Kind:
         found = self.images
         if found is None:
             return None
-        scored = [graded_scores(ranker, encoded, found.images, found.left_out, on_progress) for ranker in rankers]
-        alone = [fit_fusion([one], found.member_loss, known) for one in scored]
-        return alone, alone[0] if len(scored) == 1 else fit_fusion(scored, found.member_loss, known)
+        scored = [graded_scores(ranker, encoded, found.images, found.left_out, on_progress) for ranker in self.rankers]
+        alone = {one.name: fit_fusion([one], found.member_loss, known) for one in scored}
+        together = alone[scored[0].name] if len(scored) == 1 else fit_fusion(scored, found.member_loss, known)
+        return alone, together
 
 
-def _scales(rankers: Sequence[Ranker], graded: _Graded) -> dict[str, float]:
-    """The best scale of each ranker alone."""
-    return {one.name: found.parts[0].scale for one, found in zip(rankers, graded[0], strict=True)}
-
-
-def _choice(rankers: Sequence[Ranker], kind: _Kind, graded: _Graded | None) -> RankerChoice | None:
+def _choice(kind: _Kind, graded: _Graded | None) -> RankerChoice | None:
     if graded is None:
         return None
     alone, together = graded
-    by_scale = {one.name: found.by_scale[0] for one, found in zip(rankers, alone, strict=True)}
+    by_scale = {name: found.by_scale[0] for name, found in alone.items()}
     return RankerChoice(together.parts, together.grade, kind.reason, by_scale, together.comparisons)
 
 
-def _ungraded(rankers: Sequence[Ranker], generated: RankerChoice, graded: _Graded | None, given: _Kind) -> RankerChoice:
+def _ungraded(generated: RankerChoice, on_samples: _Graded | None, given: _Kind) -> RankerChoice:
     """The choice for given images without grades: the simplest ranker, at its scale on samples."""
-    parts = generated.parts if graded is None else graded[0][simplest([one.name for one in rankers])].parts
+    names = [one.name for one in given.rankers]
+    parts = generated.parts if on_samples is None else on_samples[0][names[simplest(names)]].parts
     return RankerChoice(parts, None, given.reason)
 
 
 def _without_grades(rankers: Sequence[Ranker]) -> tuple[WeightedRanker, ...]:
-    """The pixel kernel at its default scale; without it, all rankers alike at middle scales."""
-    if any(ranker.name == PixelKernel.name for ranker in rankers):
-        return (WeightedRanker(PixelKernel.name, DEFAULT_SCALE, 1.0),)
+    """The simplest ranker at its default scale; if none is preferred, all alike in the middle."""
+    found = rankers[simplest([one.name for one in rankers])]
+    if found.name == PixelKernel.name:
+        return (WeightedRanker(found.name, DEFAULT_SCALE, 1.0),)
+    if found.name in PREFERRED:
+        return (WeightedRanker(found.name, found.scales[len(found.scales) // 2], 1.0),)
     return tuple(WeightedRanker(one.name, one.scales[len(one.scales) // 2], 1.0 / len(rankers)) for one in rankers)
 
 
@@ -310,7 +331,7 @@ def graded_samples(registry: Registry, ensemble: ServingEnsemble) -> GradedImage
     settings = ensemble.settings.image
     with registry.session() as session:
         samples = [row for row in samples_of(session, ensemble.id) if row.members_sha256 == ensemble.members_sha256]
-    for sample in samples[:GRADED_IMAGES]:
+    for sample in samples[: Ranker.most_graded]:
         if altered_file(registry.home, sample) is None:
             predictions, image = load_sample(registry.home.sample_tensors(sample.id))
             values.append(image.reshape(-1))

@@ -24,7 +24,12 @@ from attribution.ranking.rankers.fusion import Comparison, WeightedRanker
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.rankers.member_lds import Gain, MemberLds
 from attribution.sampling.requests import default_sampler
-from attribution.training.reference_model import open_reference_model
+from attribution.training.reference_model import (
+    has_reference_model,
+    is_adapter,
+    open_reference_model,
+    untrained_model,
+)
 from registry.errors import IntegrityError, UsageError
 from registry.event_log.events import changing
 from registry.event_log.verify import newest_statement
@@ -140,6 +145,7 @@ def ranker_inputs(
     weights: Path | None = None,
     scores: Path | None = None,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+    device: str = "cpu",
 ) -> RankerInputs:
     """Inputs for rankers of an ensemble's works; the reference model is opened if needed."""
     opened = partial(open_reference_model, registry, ensemble.id)
@@ -150,8 +156,11 @@ def ranker_inputs(
         scores,
         on_progress,
         opened,
+        partial(untrained_model, settings) if is_adapter(settings) else None,
+        partial(has_reference_model, registry, ensemble.id),
         settings.network,
         settings.network.text_features if settings.label_column is not None else None,
+        device,
     )
 
 

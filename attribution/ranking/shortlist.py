@@ -1,8 +1,10 @@
 """Ranks all units for some images and shortlists the units to test.
 
 The shortlist never depends on the codes (:mod:`attribution.ranking.rankers.interface`): it takes
-the best units of every ranker at every scale. :mod:`attribution.ranking.grading` uses the codes to
-choose a scale and a fusion, which order the display and nothing else.
+the best units of every ranker at every scale. Where rankers by prompt and others rank an image, the
+two sorts share its places in turns, prompt first, so that half of what is tested has the nearest
+captions and half is nearest otherwise. :mod:`attribution.ranking.grading` uses the codes to choose
+a scale and a fusion, which order the display and nothing else.
 """
 
 from __future__ import annotations
@@ -31,6 +33,15 @@ SUMS_AT_ONCE = 2**24
 
 
 @dataclass(frozen=True)
+class Order:
+    """The best units by one ranker at one scale, or at all of them."""
+
+    name: str
+    by_prompt: bool
+    units: Int64[np.ndarray, " place"]
+
+
+@dataclass(frozen=True)
 class Shortlisted:
     """One image's shortlist, in display order, with the inputs of the test."""
 
@@ -39,7 +50,7 @@ class Shortlisted:
     """Scores of the chosen fusion, standardised over all units."""
     images: Float64[np.ndarray, "place value"]
     """Per unit, the weighted mean of its works, in the members' space."""
-    orders: tuple[tuple[str, Int64[np.ndarray, " place"]], ...]
+    orders: tuple[Order, ...]
     """The best units by ranker and scale: the sources of the shortlist."""
     works: tuple[tuple[tuple[int, float, float], ...], ...]
     """Per unit, its closest works: row, mean squared difference, weight."""
@@ -48,7 +59,7 @@ class Shortlisted:
 
     def blind_order(self, length: int) -> Int64[np.ndarray, " place"]:
         """The best units, testable or not, in an order independent of the codes."""
-        return merged_order([order for _, order in self.orders], length, DEPTH)
+        return shared_order(self.orders, length)
 
 
 def images_at_once(index: UnitIndex, scales: int, most: int = IMAGES_AT_ONCE) -> int:
@@ -96,12 +107,14 @@ class _Ranked:
     covers: list[bool]
     """Per image, whether the ranker has scores for it."""
 
-    def orders_of(self, image: int) -> list[tuple[str, Int64[np.ndarray, " place"]]]:
+    def orders_of(self, image: int) -> list[Order]:
         if not self.covers[image]:
             return []
-        orders = self.scanned.order[image]
+        name, orders = self.ranker.name, self.scanned.order[image]
         scales = [""] if len(orders) == 1 else [f" at {scale:g}" for scale in self.ranker.scales]
-        return [(f"{self.ranker.name}{scale}", order) for scale, order in zip(scales, orders, strict=True)]
+        return [
+            Order(f"{name}{scale}", self.ranker.by_prompt, order) for scale, order in zip(scales, orders, strict=True)
+        ]
 
 
 def _shortlists(
@@ -130,7 +143,7 @@ def _shortlists(
                 f"none of the rankers ({', '.join(one.name for one in rankers)}) has scores for this image: "
                 "add --ranker pixel-kernel, or supply scores for it"
             )
-        units = merged_order([order for _, order in listed], length + len(encoded.not_testable), DEPTH)
+        units = shared_order(listed, length + len(encoded.not_testable))
         testable = np.array([int(unit) not in encoded.not_testable for unit in units], dtype=np.bool_)
         if not testable.any():
             raise UsageError(
@@ -169,6 +182,21 @@ def _fused_scores(
         fused += np.where(covered, part.weight * one.scanned.standardised(found)[:, scale], 0.0)
         weight += part.weight * covered
     return np.divide(fused, weight, out=np.zeros_like(fused), where=weight > 0)
+
+
+def shared_order(orders: Sequence[Order], length: int) -> Int64[np.ndarray, " place"]:
+    """The first ``length`` units: in turns the next one by prompt and the next one by the others.
+
+    Each sort of orders is merged on its own (:func:`merged_order`). A longer list starts with the
+    shorter one.
+    """
+    sorts = [[order.units for order in orders if order.by_prompt is sort] for sort in (True, False)]
+    merged = [merged_order(sort, length, DEPTH) for sort in sorts if sort]
+    if len(merged) == 1:
+        return merged[0]
+    # Both sorts rank the same units, so both have as many.
+    turns = np.stack(merged, axis=1).ravel()
+    return turns[np.sort(np.unique(turns, return_index=True)[1])][:length]
 
 
 def merged_order(orders: Sequence[Int64[np.ndarray, " place"]], length: int, depth: int) -> Int64[np.ndarray, " place"]:

@@ -30,12 +30,16 @@ from attribution.training.dataset import build_training_set, open_training_set
 from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun
 from attribution.training.member import TrainingTask, checkpoint_name, publish, task_values
 from registry.errors import CapacityError, InputError, IntegrityError, MissingPartError, UsageError
+from registry.ids import sha256_of
 from registry.members.manifest import ReferenceFolder, ReferenceManifest, read_reference_folder
 from registry.members.reference_models import record_reference, usable_reference
 from registry.members.register import expected_works
 from registry.members.serving import service_status
 from registry.storage.database import Registry
 from registry.storage.job_lock import only_one
+
+UNTRAINED_SEED = 0
+"""Of the start of :func:`untrained_model`."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class ReferenceModel:
     condition: Callable[[Sequence[str | None]], Condition | None] = lambda _texts: None
     """The condition of a batch by its texts; None: the model is unconditional."""
     adapters: bool = False
-    """Whether it is an adapter on a base: no layer of it is the first or last to see an image."""
+    """Whether it is an adapter on a frozen base."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,14 +179,45 @@ def open_reference_model(registry: Registry, ensemble_id: str) -> ReferenceModel
     if _needs_a_label(settings):
         raise MissingPartError(_no_classes(ensemble_id, settings))
     found = usable_reference(registry, ensemble_id)
+    denoiser = settings.network.load_member(found.path, trainable=True)
+    return _model(settings, denoiser, found.manifest.weights_sha256)
+
+
+def has_reference_model(registry: Registry, ensemble_id: str) -> bool:
+    """Whether a usable reference model is on record.
+
+    Raises:
+        NotFoundError: no such ensemble.
+        InputError: its manifest cannot be understood.
+        IntegrityError: its files differ from the recorded ones.
+    """
+    try:
+        usable_reference(registry, ensemble_id)
+    except MissingPartError:
+        return False
+    return True
+
+
+def untrained_model(settings: EnsembleSettings) -> ReferenceModel:
+    """An adapter before its training, which predicts what its base predicts; it saw no work."""
+    named = sha256_of({"untrained": settings.network.to_json(), "seed": UNTRAINED_SEED})
+    return _model(settings, settings.network.new_member(UNTRAINED_SEED), named)
+
+
+def is_adapter(settings: EnsembleSettings) -> bool:
+    """Whether members are adapters on a frozen base."""
+    return settings.network.to_json().get("base") is not None
+
+
+def _model(settings: EnsembleSettings, denoiser: nn.Module, weights_sha256: str) -> ReferenceModel:
     return ReferenceModel(
-        settings.network.load_member(found.path, trainable=True),
-        found.manifest.weights_sha256,
+        denoiser,
+        weights_sha256,
         schedule_of(settings.training),
         settings.training.snr_cap,
         settings.network,
         lambda texts: settings.network.condition([Prompt(text) for text in texts], settings.classes),
-        settings.network.to_json().get("base") is not None,
+        is_adapter(settings),
     )
 
 

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from attribution.ranking.rankers.curvature import LayerGradients
-from attribution.ranking.rankers.gradients import BANDS, BANDWIDTHS, DAMPING, VIEWS, GradientEmbedding
-from attribution.ranking.rankers.noised_views import NoisedViews
+from attribution.ranking.rankers.gradients.curvature import LayerGradients
+from attribution.ranking.rankers.gradients.noised_views import NoisedViews
+from attribution.ranking.rankers.gradients.whitened import BANDS, BANDWIDTHS, DAMPING, VIEWS, GradientEmbedding
 from attribution.training.reference_model import ReferenceModel
 from benchmarks.lds.data import OTHER_DIGITS, material
 from benchmarks.lds.grades import graded

@@ -14,7 +14,7 @@ from attribution.ranking.rankers.catalogue import PEERS, RankerInputs, make_rank
 from attribution.ranking.rankers.embeddings import mobilenet
 from attribution.ranking.rankers.feature_kernel import FeatureKernel
 from attribution.ranking.rankers.fusion import Fusion, SummedScores, fit_fusion
-from attribution.ranking.rankers.gradients import VIEWS, Gradients
+from attribution.ranking.rankers.gradients.whitened import VIEWS, Gradients
 from attribution.ranking.rankers.interface import Images, Ranker, Works, dense_scores
 from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.member_lds import correlations_of

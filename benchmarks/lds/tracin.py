@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from attribution.ranking.rankers.noised_views import NoisedViews
+from attribution.ranking.rankers.gradients.noised_views import NoisedViews
 from benchmarks.lds.ground_truth import SAMPLER, Ground
 from benchmarks.lds.models import CleanDenoiser, with_checkpoints
 

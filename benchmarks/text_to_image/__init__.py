@@ -5,6 +5,7 @@ stage on one set, and needs the npm packages of the houses and most of an hour, 
 benchmarks`` leaves it out. A stage is a module:
 
 - :mod:`~.power`: power and null of the test, in latents and in decoded features;
+- :mod:`~.shortlists`: does what an audit tests hold the work with the prompt's caption;
 - :mod:`~.ranking`: the linear datamodeling score of rankers against adapters trained on halves;
 - :mod:`~.rightsholders`: adapters trained without one rightsholder;
 - :mod:`~.exemplars`: are an artist's few works found among all;

@@ -23,6 +23,7 @@ from registry.ids import sha256_of
 
 STAGES = {
     "power": "on adapters, with wrong codes p is uniform, and works in no training pass as seldom as chance has it",
+    "shortlists": "ten places hold the work with the prompt's caption, at no loss of outputs with a finding",
     "ranking": "on adapters, the default ranking's LDS on outputs is at or above that of the best peer",
     "rightsholders": "on adapters, the default ranking finds the rightsholder that mattered more often than chance",
     "exemplars": "on adapters, the default ranking finds an artist's works among the first ten more often than chance",

@@ -81,6 +81,35 @@ def _power(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"{100 * null['share']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def shortlists(results: Mapping[str, Any]) -> Rows:
+    """Recall of the captioned work, outputs with a finding, and cost, by list."""
+    yield (
+        "set",
+        "rankers",
+        "places shared",
+        "captioned work first",
+        "among 5",
+        "among 10",
+        "outputs with a finding: list of 5",
+        "of 10",
+        "of 20",
+        "captioned work found: list of 10",
+        "processor seconds an output",
+    )
+    for name, facts in results.items():
+        for rankers, by_sharing in facts["lists"].items():
+            for sharing, found in by_sharing.items():
+                yield (
+                    name,
+                    rankers,
+                    sharing,
+                    *(_share(one) for one in found["recall"].values()),
+                    *(_share(one) for one in found["found"].values()),
+                    _share(found["captioned_work_found"]["10"]),
+                    f"{facts['processor_seconds_an_output'][rankers]:.2f}",
+                )
+
+
 def ranking(results: Mapping[str, Any]) -> Rows:
     """LDS of every ranker, best first."""
     yield "set", "ranker", "LDS, outputs", "LDS, unseen drawings", "processor seconds"
@@ -166,6 +195,7 @@ def serving(results: Mapping[str, Any]) -> Rows:
 
 TABLES = {
     "power": power,
+    "shortlists": shortlists,
     "ranking": ranking,
     "rightsholders": rightsholders,
     "exemplars": exemplars,

@@ -3,8 +3,9 @@
 Ground truth is retraining: for every query, the rank correlation over adapters between the summed
 scores of the works that an adapter saw and minus its denoising loss under the query's text. Beside
 the product's rankers stand two scores from the encoded ensemble itself, the difference in loss
-between members that saw a work and the others and the test's statistic, and EKFAC, TRAK and D-TRAK
-on the weights of one adapter of all works.
+between members that saw a work and the others and the test's statistic; gradients whitened by their
+curvature, as the product takes them of networks that are trained as a whole; and EKFAC, TRAK and
+D-TRAK on the weights of one adapter of all works.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from safetensors.numpy import load_file, save_file
 
 from attribution.evidence.adjustment import Neighbours, member_alignment
 from attribution.evidence.randomisation import contrast_weights, mean_predictions
-from attribution.ranking.rankers.captions import Captions
-from attribution.ranking.rankers.catalogue import GRADIENTS, LATENT_RANKERS, PEERS, RankerInputs, make_ranker
+from attribution.ranking.rankers.catalogue import LATENT_RANKERS, PEERS, RankerInputs, make_ranker
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
-from attribution.ranking.rankers.gradients import Gradients
+from attribution.ranking.rankers.gradients.curvature import LayerGradients
+from attribution.ranking.rankers.gradients.whitened import Gradients
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.rankers.patches import Patches
 from attribution.sampling.schedule import schedule_of
+from attribution.training.reference_model import untrained_model
 from benchmarks.lds.grades import ceiling, difference, graded
 from benchmarks.lds.ground_truth import random_halves
 from benchmarks.lds.rankers import Scored, fused, of_peers, scored
@@ -34,8 +36,9 @@ from benchmarks.text_to_image.outputs import Queries
 from registry.home import write_atomically
 
 SUBSETS_SEED = 11
-GRADIENT_VIEWS = 24
-"""Half the product's default, for time."""
+WHITENED, WHITENED_VIEWS = "whitened-gradients", 24
+"""On the weights of the reference adapter, with half the views of the product's, for time."""
+PICTURES, WITH_REFERENCE = "pictures and latents alone", "default with a reference model"
 LOSS_DIFFERENCE, STATISTIC = "loss difference of members", "directed statistic of members"
 
 
@@ -97,12 +100,14 @@ def candidates_for(
     for name, ranker in rankers_for(queries, embeddings).items():
         found[name], seconds[name] = scored_once(name, ranker, queries)
         scores[name] = fused([found[name]], queries)[0]
-    scores["default"], choice = fused([found[name] for name in LATENT_RANKERS], queries)
-    scores["default and gradients"] = fused([found[name] for name in (*LATENT_RANKERS, GRADIENTS)], queries)[0]
+    default, with_reference = inputs_for(queries), inputs_for(queries, reference=True)
+    scores["default"], choice = fused([found[name] for name in default.default], queries)
+    for name, names in ((WITH_REFERENCE, with_reference.default), (PICTURES, LATENT_RANKERS)):
+        scores[name] = fused([found[one] for one in names], queries)[0]
     theirs, failed = of_peers(queries, queries.bench.folder, tuple(PEERS))
     failed["open-clip"] = "no weights at hand"
     facts = {
-        "rankers": list(LATENT_RANKERS),
+        "rankers": list(default.default),
         "chosen": [part.to_json() for part in choice.parts],
         "member_lds": None if choice.grade is None else choice.grade.to_json(),
     }
@@ -124,15 +129,27 @@ def scored_once(name: str, ranker: Ranker, queries: Queries) -> tuple[Scored, fl
 
 def rankers_for(queries: Queries, embeddings: list[Embedding]) -> dict[str, Ranker]:
     """The product's rankers that can run, by name."""
-    bench = queries.bench
-    schedule = schedule_of(bench.settings.training)
-    inputs = RankerInputs(schedule, space=bench.kind, encode_texts=bench.kind.text_features)
-    names = (*LATENT_RANKERS, Patches.name, Captions.name)
+    inputs = inputs_for(queries, reference=True)
+    whitened = Gradients(queries.reference_model(), WHITENED_VIEWS)
+    whitened.gradients.recorder = LayerGradients(whitened.gradients.network)
     return {
-        **{name: make_ranker(name, inputs) for name in names},
+        **{name: make_ranker(name, inputs) for name in (*inputs.default, Patches.name)},
         **{one.name: FeatureKernel(one) for one in embeddings},
-        GRADIENTS: Gradients(queries.reference_model(), GRADIENT_VIEWS),
+        WHITENED: whitened,
     }
+
+
+def inputs_for(queries: Queries, *, reference: bool = False) -> RankerInputs:
+    """The inputs of an audit; ``reference``: where a reference model was trained."""
+    bench = queries.bench
+    return RankerInputs(
+        schedule_of(bench.settings.training),
+        reference=queries.reference_model,
+        untrained=lambda: untrained_model(bench.settings),
+        has_reference=lambda: reference,
+        space=bench.kind,
+        encode_texts=bench.kind.text_features,
+    )
 
 
 def loss_differences(queries: Queries) -> Float64[np.ndarray, "query work"]:

@@ -13,7 +13,7 @@ from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.ranking.rankers.fusion import SummedScores, fit_fusion
-from attribution.ranking.rankers.gradients import VIEWS, Gradients
+from attribution.ranking.rankers.gradients.whitened import VIEWS, Gradients
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
 from attribution.sampling.predictions import renoise
 from attribution.sampling.schedule import SamplerSettings

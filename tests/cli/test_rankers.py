@@ -193,3 +193,13 @@ def test_other_weights_are_refused(home: Creditline, tmp_path: Path) -> None:
     outcome = home("rankers", "--ranker", "mobilenet", "--weights", path)
     assert outcome.status == 2
     assert "SHA-256" in outcome.err
+
+
+def test_audit_reads_image_files_before_it_prepares_anything(home: Creditline, tmp_path: Path) -> None:
+    """A file that is no image is named at once, and not after a ranker that is missing."""
+    path = tmp_path / "notes.png"
+    path.write_text("no image")
+    outcome = home("audit", "--image", path, "--ranker", "gradients")
+    assert outcome.status == 2
+    assert "notes.png" in outcome.err
+    assert "members reference" not in outcome.err

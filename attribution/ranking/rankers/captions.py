@@ -6,8 +6,10 @@ encoder, so that texts are as alike as the members see them. A kind without an e
 words weighted by rarity (tf-idf; Sparck Jones 1972), hashed to :data:`PLACES` places with random
 signs (Weinberger et al. 2009).
 
-Every distinct text is embedded once, whatever the number of its works. An image without a prompt,
-such as one from outside without a label, has no scores.
+Every distinct text is embedded once, whatever the number of its works. Works with one caption, or
+one class, are told apart by their pixels: the squared distance of a picture counts
+:data:`PIXELS_SHARE` times, far less than any other word. An image without a prompt, such as one
+from outside without a label, has no scores.
 """
 
 from __future__ import annotations
@@ -21,12 +23,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float32
 
-from attribution.ranking.rankers.interface import ArrayRows, Images, Query, Ranker, Texts, Works
+from attribution.ranking.rankers.interface import (
+    ArrayRows,
+    Images,
+    Query,
+    Ranker,
+    RowIndex,
+    Rows,
+    Texts,
+    Works,
+    pixel_by_pixel,
+)
 from attribution.ranking.rankers.kernel import KernelQuery, of_length_one
 from registry.errors import MissingPartError
 
 BANDWIDTHS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """tau: squared distances of vectors of length 1; 2 for texts without a common word."""
+PIXELS_SHARE = 1e-4
+"""Weight of the mean squared difference of pixels in [0, 1], beside texts' squared distance."""
 PLACES = 512
 TEXTS_AT_ONCE = 256
 
@@ -39,13 +53,14 @@ class Captions(Ranker):
 
     name = "captions"
     scales = BANDWIDTHS
+    by_prompt = True
 
     def __init__(self, encode: TextEncoder) -> None:
         self.encode = encode
         self._kept: tuple[Texts, Callable[[Sequence[str]], Float32[np.ndarray, "text value"]], ArrayRows] | None = None
 
     def settings(self) -> dict[str, Any]:
-        return {"places": PLACES}
+        return {"places": PLACES, "pixels": PIXELS_SHARE}
 
     def covers(self, names: frozenset[str], text: str | None = None) -> bool:  # noqa: ARG002 - by text alone
         return text is not None
@@ -56,8 +71,9 @@ class Captions(Ranker):
         if self._kept is None or self._kept[0] is not works.texts:
             embed = self._embedding(works.texts)
             self._kept = works.texts, embed, ArrayRows(embed(works.texts.distinct), works.texts.number)
-        _, embed, rows = self._kept
-        own = embed([text or "" for text in images.prompts])
+        _, embed, texts = self._kept
+        rows = TextsThenPixels(texts, works.pixels)
+        own = rows.joined(embed([text or "" for text in images.prompts]), pixel_by_pixel(images))
         return KernelQuery(own, rows, [tau / rows.width for tau in self.scales])
 
     def _embedding(self, texts: Texts) -> Callable[[Sequence[str]], Float32[np.ndarray, "text value"]]:
@@ -70,6 +86,26 @@ class Captions(Ranker):
             return of_length_one(np.concatenate([part for part in parts if part is not None]))
 
         return embed
+
+
+class TextsThenPixels:
+    """Rows of works: the vectors of their texts, then their pixels, which weigh little."""
+
+    def __init__(self, texts: Rows, pixels: Rows) -> None:
+        self.texts, self.pixels = texts, pixels
+        self.width = texts.width + pixels.width
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def joined(
+        self, texts: Float32[np.ndarray, "row value"], pixels: Float32[np.ndarray, "row value"]
+    ) -> Float32[np.ndarray, "row value"]:
+        """Vectors of texts and pixels as rows of this kind."""
+        return np.concatenate([texts, pixels * np.float32((PIXELS_SHARE / self.pixels.width) ** 0.5)], axis=1)
+
+    def take(self, rows: RowIndex) -> Float32[np.ndarray, "row value"]:
+        return self.joined(self.texts.take(rows), self.pixels.take(rows))
 
 
 class WordCounts:

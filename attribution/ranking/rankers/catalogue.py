@@ -21,7 +21,8 @@ from registry.errors import MissingPartError, UsageError
 if TYPE_CHECKING:
     from attribution.training.reference_model import ReferenceModel
 
-MOBILENET, OPEN_CLIP, LPIPS, GRADIENTS = "mobilenet", "open-clip", "lpips", "gradients"
+MOBILENET, OPEN_CLIP, LPIPS = "mobilenet", "open-clip", "lpips"
+BASE_GRADIENTS, GRADIENTS = "base-gradients", "gradients"
 TRAK, D_TRAK, EKFAC = "trak", "d-trak", "ekfac"
 PEERS = {TRAK: "trak", D_TRAK: "trak", EKFAC: "kronfluence"}
 """Rankers through other libraries, and the package that each imports."""
@@ -35,14 +36,15 @@ RANKERS = (
     MOBILENET,
     OPEN_CLIP,
     LPIPS,
+    BASE_GRADIENTS,
     GRADIENTS,
     *PEERS,
     SuppliedScores.name,
 )
 DEFAULT_RANKERS = (PixelKernel.name, Responsibilities.name)
 LATENT_RANKERS = (PixelKernel.name, LatentKernel.name, Responsibilities.name)
-"""The rankers if none is named or recorded, for members on pixels and on latents: without files of
-their own, so the same on every machine."""
+"""The first rankers if none is named or recorded, for members on pixels and on latents: without
+files of their own, so the same on every machine."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,31 @@ class RankerInputs:
     """Gets (works embedded now, works in all)."""
     reference: Callable[[], ReferenceModel] | None = None
     """:func:`attribution.training.reference_model.open_reference_model` for the ensemble."""
+    untrained: Callable[[], ReferenceModel] | None = None
+    """The members' start, for adapters on a base; None: the members are no adapters."""
+    has_reference: Callable[[], bool] = lambda: False
+    """Whether a reference model is at hand."""
     space: Space = field(default_factory=Space)
     """The space of the members."""
 
     encode_texts: TextEncoder | None = None
     """The members' text encoder; None: the works have no texts."""
+    device: str = "cpu"
+    """Where adapters are differentiated."""
 
     @property
     def default(self) -> tuple[str, ...]:
-        """The rankers if none is named or recorded."""
-        return LATENT_RANKERS if self.space.latent else DEFAULT_RANKERS
+        """The rankers if none is named or recorded.
+
+        On latents with captions, by captions too. On adapters, by gradients of the base too, and by
+        those of a reference model where there is one.
+        """
+        if not self.space.latent:
+            return DEFAULT_RANKERS
+        captions = () if self.encode_texts is None else (Captions.name,)
+        if self.untrained is None:
+            return (*LATENT_RANKERS, *captions)
+        return (*LATENT_RANKERS, *captions, BASE_GRADIENTS, *((GRADIENTS,) if self.has_reference() else ()))
 
 
 def make_ranker(name: str, inputs: RankerInputs) -> Ranker:
@@ -112,6 +129,12 @@ def make_ranker(name: str, inputs: RankerInputs) -> Ranker:
         return FeatureKernel(embedding, inputs.on_progress)
     if name == LPIPS:
         return _lpips(inputs)
+    if name == BASE_GRADIENTS:
+        if inputs.untrained is None:
+            raise MissingPartError(
+                f"the ranker {name} needs members that are adapters on a base: use --ranker {PixelKernel.name}"
+            )
+        return _of_adapter(name, inputs.untrained(), inputs)
     if name == GRADIENTS or name in PEERS:
         return _of_reference_model(name, inputs)
     raise UsageError(f"there is no ranker {name!r}; choose one of {', '.join(RANKERS)}")
@@ -126,8 +149,10 @@ def _of_reference_model(name: str, inputs: RankerInputs) -> Ranker:
     if inputs.reference is None:
         raise MissingPartError(f"the ranker {name} needs a reference model: `creditline members reference` trains it")
     model = inputs.reference()
+    if name == GRADIENTS and model.adapters:
+        return _of_adapter(name, model, inputs)
     if name == GRADIENTS:
-        from attribution.ranking.rankers.gradients import Gradients
+        from attribution.ranking.rankers.gradients.whitened import Gradients
 
         return Gradients(model, on_progress=inputs.on_progress)
     try:
@@ -143,6 +168,12 @@ def _of_reference_model(name: str, inputs: RankerInputs) -> Ranker:
             f"the ranker {name} needs {PEERS[name]}, which is installed but cannot be imported ({error}): "
             f"pip install 'creditline[{EXTRA}]'"
         ) from error
+
+
+def _of_adapter(name: str, model: ReferenceModel, inputs: RankerInputs) -> Ranker:
+    from attribution.ranking.rankers.gradients.adapters import AdapterGradients
+
+    return AdapterGradients(name, model, inputs.on_progress, inputs.device)
 
 
 def _lpips(inputs: RankerInputs) -> Ranker:

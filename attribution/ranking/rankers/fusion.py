@@ -41,9 +41,10 @@ from attribution.ranking.rankers.member_lds import Gain, MemberLds, correlations
 
 STEPS = 4
 """Weights are multiples of 1 / STEPS."""
-PREFERRED = ("gradients", "pixel-kernel")
+PREFERRED = ("gradients", "base-gradients", "pixel-kernel")
 """The simplest choice: the first of these that is there. Retraining found `gradients` to be the
-best single ranker; the pixel kernel needs no reference model and no weights."""
+best single ranker, and on adapters `base-gradients`, which need no reference model, to be better
+than the pixel kernel."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -216,6 +216,10 @@ class Ranker(ABC):
     """The name stored with an audit."""
     scales: Sequence[float]
     """The grid of scales; one entry for a method without a scale."""
+    by_prompt: ClassVar[bool] = False
+    """Whether the prompt of an image decides the scores, and its picture at most between equals."""
+    most_graded: ClassVar[int] = 512
+    """Images to grade it on, at most: with more, the interval over images no longer matters."""
 
     @abstractmethod
     def prepare(self, images: Images, works: Works) -> Query:

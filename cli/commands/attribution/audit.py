@@ -81,7 +81,8 @@ def audit(
     first; --json has all candidates. An earlier audit with the same settings is not repeated.
 
     Rankers: those kept with `creditline rankers --keep`, otherwise pixel-kernel and
-    responsibilities; --ranker names others.
+    responsibilities, and on a base also latent-kernel, captions and gradients; --ranker names
+    others.
 
     For an --image, three answers are kept apart: the work was trained on; these models lean on
     registered works; nothing shown. The first is given where the file is a registered work that
@@ -97,6 +98,7 @@ def audit(
     from attribution.audit.joint_tests import record_joint_tests
     from attribution.audit.record import AuditSettings
     from attribution.ensemble.serving import NOT_ITS_MEMBERS, ensembles_that_served, serving_ensemble
+    from attribution.images import check_images
     from attribution.process_pool import choose_device
     from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use
     from registry.outputs.queries import candidates_of, named_ensemble, samples_of
@@ -110,6 +112,7 @@ def audit(
     if sum(map(bool, (samples, every, images))) != 1:
         raise UsageError("expected one of SAMPLE, --all and --image FILE; `creditline samples` lists the samples")
     registry = open_registry(home).patient()
+    check_images(images or ())
     with registry.connection() as connection:
         on_record = {audit for (audit,) in connection.execute("SELECT id FROM audit").fetchall()}
     with registry.session() as session:
@@ -144,7 +147,7 @@ def audit(
                 raise IntegrityError(f"sample {own[0].id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
             task = progress.add_task("preparing", total=None)
             advance = partial(_advance, progress, task)
-            needs = ranker_inputs(registry, reference, weights, scores, advance)
+            needs = ranker_inputs(registry, reference, weights, scores, advance, where.name)
             used = rankers_to_use(registry, chosen.id, ranker or (), needs)
             auditor = Auditor.prepare(registry, reference, settings, where, used, perceptual)
             if images and registry.writable:

@@ -103,9 +103,10 @@ def rankers(
     registry = open_registry(home).patient()
     chosen = ensemble_named(registry, ensemble)
     reference = serving_ensemble(registry, chosen.id)
+    where = choose_device(device, workers)
     with progress_bars() as progress:
         advance = partial(_advance, progress, progress.add_task("preparing works", total=None))
-        needs = ranker_inputs(registry, reference, weights, scores, advance)
+        needs = ranker_inputs(registry, reference, weights, scores, advance, where.name)
         missing: dict[str, str] = {}
         if ranker:
             made = make_rankers(ranker, needs)
@@ -116,9 +117,7 @@ def rankers(
         grading = progress.add_task("grading", total=None)
         samples = graded_samples(registry, reference)
         noising = partial(_advance, progress, progress.add_task("noising works again", total=None))
-        given = given_images(
-            registry, reference, encoded, training_set, choose_device(device, workers), on_progress=noising
-        )
+        given = given_images(registry, reference, encoded, training_set, where, on_progress=noising)
         grades = grade_rankers(made, encoded, samples, given, partial(_advance, progress, grading))
     if keep:
         record_choice(registry, chosen.id, made, grades.choices, weights, scores, now())

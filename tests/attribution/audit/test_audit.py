@@ -15,7 +15,7 @@ from attribution.audit.auditor import Auditor
 from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings, Findings
 from attribution.evidence.effect_interval import TOO_FEW_DECOYS
 from attribution.evidence.shares import NOT_OURS
-from attribution.images import to_pixels
+from attribution.images import check_images, to_pixels
 from attribution.metrics.euclidean import euclidean_scale
 from attribution.sampling.image_predictions import PredictionTask
 from registry.encodings.store import load_units
@@ -224,9 +224,11 @@ def test_many_images_are_held_part_by_part(world: World, monkeypatch: pytest.Mon
 
 
 def test_file_that_is_no_image_is_refused(world: World, tmp_path: Path) -> None:
-    """By name, before anything is computed."""
+    """By name, whether it was checked before or became one since."""
     path = tmp_path / "notes.png"
     path.write_text("no image")
+    with pytest.raises(InputError, match=r"notes\.png"):
+        check_images([world.works / "05.png", path])
     with pytest.raises(InputError, match=r"notes\.png"):
         list(auditor_of(world).audit_images([path], None))
 

@@ -37,6 +37,15 @@ def test_works_with_the_words_of_a_prompt_come_first() -> None:
         assert set(np.flatnonzero(scores[scale, 1] == scores[scale, 1].max())) == {2, 5}
 
 
+def test_equal_captions_are_told_apart_by_pixels() -> None:
+    """At every scale; another caption is further away than any pixels."""
+    pixels = np.array([[0.9], [0.0], [0.0], [0.0], [0.0], [0.0], [0.2]], dtype=np.float32).repeat(3, axis=1)
+    works = replace(Works.flat(pixels), texts=WORKS.texts)
+    scores = dense_scores(Captions(none).prepare(images("a red apple"), works), 7)[:, 0]
+    assert (scores[:, 6] > scores[:, 0]).all()
+    assert (scores[:, 0] > scores[:, 1:6].max(axis=1)).all()
+
+
 def test_weights_are_those_of_the_definition() -> None:
     """Counts by log((1 + texts) / (1 + texts with the word)) + 1, of length 1."""
     counts = WordCounts(CAPTIONS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from attribution.ranking.rankers.curvature import LayerGradients, fitted_factors
+from attribution.ranking.rankers.gradients.curvature import LayerGradients, fitted_factors
 
 
 class Small(nn.Module):

@@ -155,9 +155,10 @@ def test_the_preferred_ranker_gives_way_only_to_what_is_clearly_better() -> None
 
 def test_the_simplest_choice_is_the_first_preferred_ranker_else_the_first_named() -> None:
     """Whatever the order in which rankers are named; and no grade enters."""
-    first, second = fusion.PREFERRED
-    assert fusion.simplest(["x", second, first]) == 2
-    assert fusion.simplest(["x", second]) == 1
+    first, second, third = fusion.PREFERRED
+    assert fusion.simplest(["x", third, second, first]) == 3
+    assert fusion.simplest(["x", third, second]) == 2
+    assert fusion.simplest(["x", third]) == 1
     assert fusion.simplest(["x", "y"]) == 0
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from attribution.denoisers.pixels import PixelUNet
-from attribution.ranking.rankers.curvature import Factors
-from attribution.ranking.rankers.gradients import BANDWIDTHS, DAMPING, Gradients, projections
+from attribution.ranking.rankers.gradients.curvature import Factors
+from attribution.ranking.rankers.gradients.noised_views import NoisedViews
+from attribution.ranking.rankers.gradients.whitened import BANDWIDTHS, DAMPING, Gradients, projections
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
-from attribution.ranking.rankers.noised_views import NoisedViews
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.reference_model import ReferenceModel
 

@@ -17,8 +17,8 @@ from attribution.denoisers.interface import Prompt
 from attribution.denoisers.pixels import PixelUNet
 from attribution.denoisers.schedule import schedule_fields
 from attribution.ranking.rankers.catalogue import PEERS, RankerInputs, available_rankers, make_ranker
+from attribution.ranking.rankers.gradients.noised_views import NoisedViews
 from attribution.ranking.rankers.interface import ArrayRows, Images, PixelRows, Ranker, Texts, Works, dense_scores
-from attribution.ranking.rankers.noised_views import NoisedViews
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.reference_model import ReferenceModel
 from benchmarks.tiny_base import TinyBase

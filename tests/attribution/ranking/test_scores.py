@@ -81,8 +81,8 @@ def test_an_image_without_scores_is_ranked_by_the_others(tmp_path: Path) -> None
     assert [ranker.name for ranker in rankers] == ["pixel-kernel", "supplied-scores"]
     both, alone = shortlists_for(rankers, encoded, shown("a", "b"), (), 2, 1)
     assert 5 in both.unit_numbers.tolist()
-    assert [name for name, _ in both.orders] == ["pixel-kernel", "supplied-scores"]
-    assert [name for name, _ in alone.orders] == ["pixel-kernel"]
+    assert [order.name for order in both.orders] == ["pixel-kernel", "supplied-scores"]
+    assert [order.name for order in alone.orders] == ["pixel-kernel"]
     with pytest.raises(UsageError, match="none of the rankers"):
         shortlists_for(rankers[1:], encoded, shown("b"), (), 2, 1)
 

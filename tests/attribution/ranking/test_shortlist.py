@@ -10,8 +10,9 @@ import pytest
 
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.grading import GradedImages, RankerChoice, grade_rankers
+from attribution.ranking.rankers.captions import Captions
 from attribution.ranking.rankers.fusion import WeightedRanker
-from attribution.ranking.rankers.interface import Images, Ranker
+from attribution.ranking.rankers.interface import Images, Ranker, Texts
 from attribution.ranking.rankers.kernel import BANDWIDTHS, PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
@@ -33,6 +34,14 @@ def corpus_of(units: int) -> EncodedWorks:
 def encoded() -> EncodedWorks:
     """Sixty works of twelve units."""
     return corpus_of(UNITS)
+
+
+WORDS = ("zero", "one", "two", "three", "four", "five")
+
+
+def with_texts(encoded: EncodedWorks) -> EncodedWorks:
+    """Every sixth work has the same caption."""
+    return replace(encoded, source=replace(encoded.source, texts=Texts(WORDS, np.arange(WORKS) % 6)))
 
 
 def listed(
@@ -86,6 +95,43 @@ def test_what_cannot_be_tested_moves_no_other_unit(encoded: EncodedWorks) -> Non
         found = listed(replace(encoded, not_testable={missing: "gone"}), image, (), length=4)
         assert found.unit_numbers.tolist() == [unit for unit in everyone if unit != missing][:4]
         assert found.passed_over == ((missing, everyone.index(missing) + 1),)
+
+
+def test_prompt_and_picture_share_the_shortlist_in_turns() -> None:
+    """The first by captions, the first by pictures, the second by captions, ...; without a prompt
+    the list is that of pictures, and redrawn codes change none of it.
+    """
+    encoded = with_texts(corpus_of(WORKS))
+    rankers = (PixelKernel(), Captions(lambda _: None))
+    image = Images(encoded.works[7:8] * 0.8 + 0.1, encoded.shape, texts=("two",))
+
+    def tested(images: Images, which: Sequence[Ranker] = rankers, length: int = 6) -> list[int]:
+        found = shortlists_for(which, encoded, images, (), length, 2)[0]
+        assert found.blind_order(length).tolist() == found.unit_numbers.tolist()
+        return found.unit_numbers.tolist()
+
+    pictures, captions = (tested(image, [one]) for one in rankers)
+    assert {unit % 6 for unit in captions} == {2}
+    assert not set(captions) & set(pictures)
+    assert tested(image) == [unit for pair in zip(captions, pictures, strict=True) for unit in pair][:6]
+    assert tested(image, length=3) == tested(image)[:3]
+    assert tested(replace(image, texts=())) == pictures
+    encoded = replace(encoded, codes=encoded.codes[::-1], membership=encoded.membership[::-1])
+    assert tested(image)[::2] == captions[:3]
+
+
+def test_given_images_are_never_ordered_by_prompts(encoded: EncodedWorks) -> None:
+    """Rankers by prompt have no part in their choice, nor where few samples have a prompt."""
+    rankers = (PixelKernel(), Captions(lambda _: None))
+    some = samples_for(encoded, 24)
+    texts = tuple(WORDS[number % 6] for number in range(24))
+    prompted = replace(some, images=replace(some.images, texts=texts))
+    grades = grade_rankers(rankers, with_texts(encoded), prompted, prompted)
+    assert [one.name for one in grades.rankers if one.generated] == ["pixel-kernel", "captions"]
+    assert [one.name for one in grades.rankers if one.given] == ["pixel-kernel"]
+    assert grades.choices.given.name == "pixel-kernel"
+    without = grade_rankers(rankers, with_texts(encoded), some).choices.generated
+    assert (without.name, without.grade is None) == ("pixel-kernel", False)
 
 
 def test_displayed_scale_orders_the_shortlist_and_no_more(encoded: EncodedWorks) -> None:

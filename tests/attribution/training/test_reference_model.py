@@ -17,7 +17,7 @@ from attribution.audit.record import AuditSettings
 from attribution.denoisers.pixels import PixelUNet
 from attribution.ranking.grading import grade_rankers, graded_samples
 from attribution.ranking.rankers.catalogue import RANKERS, available_rankers, make_rankers
-from attribution.ranking.rankers.gradients import Gradients
+from attribution.ranking.rankers.gradients.whitened import Gradients
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use, record_choice
 from attribution.sampling.requests import default_sampler

@@ -8,9 +8,10 @@ of views.
 A conditional model is differentiated under each picture's own text, and a latent one on the
 picture's latents. Of adapters on a frozen base the layers are A and B of every adapted module.
 
-Factors are fitted on the same works as in :mod:`attribution.ranking.rankers.gradients`, our own
-implementation of the same idea. The library stores the factors, and the scores of the current
-block, as safetensors in a temporary folder, which is deleted with the ranker.
+Factors are fitted on the same works as in
+:mod:`attribution.ranking.rankers.gradients.whitened`, our own implementation of the same idea. The
+library stores the factors, and the scores of the current block, as safetensors in a temporary
+folder, which is deleted with the ranker.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from attribution.denoisers.space import Condition
-from attribution.ranking.rankers.gradients import latent_shape, reference_settings, rows_for_factors
+from attribution.ranking.rankers.gradients.noised_views import NOISE_SEED, NoisedViews, latent_shape, reference_settings
+from attribution.ranking.rankers.gradients.whitened import rows_for_factors
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Works
 from attribution.ranking.rankers.kernel import encoded_pictures
-from attribution.ranking.rankers.noised_views import NOISE_SEED, NoisedViews
 from attribution.training.reference_model import ReferenceModel
 
 VIEWS = 12

@@ -29,10 +29,10 @@ from trak.projectors import BasicProjector, ProjectionType
 from trak.score_computers import BasicScoreComputer
 
 from attribution.denoisers.space import Condition
-from attribution.ranking.rankers.gradients import latent_shape, reference_settings
-from attribution.ranking.rankers.interface import ArrayRows, Images, Query, Ranker, RowIndex, Rows, Works, blocks
+from attribution.ranking.rankers.gradients.adapters import InnerProducts
+from attribution.ranking.rankers.gradients.noised_views import NoisedViews, latent_shape, reference_settings
+from attribution.ranking.rankers.interface import ArrayRows, Images, Query, Ranker, Rows, Works, blocks
 from attribution.ranking.rankers.kernel import encoded_pictures
-from attribution.ranking.rankers.noised_views import NoisedViews
 from attribution.ranking.rankers.work_features import FeatureFile, work_features
 from attribution.training.reference_model import ReferenceModel
 
@@ -117,19 +117,7 @@ class Trak(Ranker):
         _, project, rows, inverses = self._kept
         # The inverse is symmetric: applying it to the few images is enough.
         projected = torch.from_numpy(project(images.pictures, images.prompts))
-        return TrakQuery(np.asarray(torch.einsum("iv,svw->isw", projected, inverses).numpy()), rows)
-
-
-class TrakQuery(Query):
-    """Inner products of the images' inverted gradients with the works' plain ones."""
-
-    additive = True
-
-    def __init__(self, images: Float32[np.ndarray, "image scale value"], works: Rows) -> None:
-        self.images, self.works = images, works
-
-    def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
-        return np.asarray(self.images @ self.works.take(rows).T)
+        return InnerProducts(np.asarray(torch.einsum("iv,svw->isw", projected, inverses).numpy()), rows)
 
 
 class _Projection:

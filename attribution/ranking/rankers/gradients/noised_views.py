@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +15,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attribution.denoisers.schedule import alpha_bars
+from attribution.ranking.rankers.kernel import encoded_pictures
 from attribution.sampling.noise import standard_normal
 from attribution.sampling.predictions import NOISIEST
 from attribution.sampling.schedule import SamplerSettings
 from attribution.training.loop import loss_weight
+from attribution.training.reference_model import ReferenceModel
 
 CLEAREST = 0.95
 """sqrt(alpha_bar) up to which a picture is decided, as for the losses of members."""
@@ -69,3 +72,19 @@ class NoisedViews:
         """Every image in every view, image by image."""
         signal = self.signal.view(-1, 1, 1, 1)
         return (signal.sqrt() * images[:, None] + (1.0 - signal).sqrt() * self.noise).flatten(0, 1)
+
+
+def latent_shape(model: ReferenceModel, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Shape of a picture of ``shape`` (channels, height, width) in the space of the model."""
+    channels, height, width = encoded_pictures(np.zeros((1, *shape), dtype=np.float32), model.space).shape[1:]
+    return channels, height, width
+
+
+def reference_settings(model: ReferenceModel, views: int) -> dict[str, Any]:
+    """Settings of a ranker that differentiates the reference model over noised views."""
+    return {
+        "reference_sha256": model.weights_sha256,
+        "schedule": model.schedule.to_json(),
+        "snr_cap": model.snr_cap,
+        "looks": views,
+    }

@@ -3,20 +3,21 @@
 The model is the reference model, trained on all works; the ensemble's members are not used, so the
 ranker knows no codes. With g(a) the gradient of the denoising loss on a picture a and H the
 curvature of that loss, training a little on a work x changes the loss on an image y by -g(y)^T H^-1
-g(x) (Koh and Liang 2017). With H from EK-FAC (:mod:`attribution.ranking.rankers.curvature`) this is
-an inner product of whitened gradients. A linear product counts every work a little, while a network
-retains a work locally: the kernel exp(-||f(y) - f(x)||^2 / tau) over whitened gradients f of length
-1 grades better wherever works are memorised. At the largest tau of the grid the kernel is nearly
-the linear product of the directions.
+g(x) (Koh and Liang 2017). With H from EK-FAC
+(:mod:`attribution.ranking.rankers.gradients.curvature`) this is an inner product of whitened
+gradients. A linear product counts every work a little, while a network retains a work locally: the
+kernel exp(-||f(y) - f(x)||^2 / tau) over whitened gradients f of length 1 grades better wherever
+works are memorised. At the largest tau of the grid the kernel is nearly the linear product of the
+directions.
 
-Of a network that is trained as a whole, only the first and the last convolution are used, since
-they see pixels. The gradients of the layers between, and of layers that see only the time, are
-alike for many pictures. Of adapters on a frozen base, all trained layers are used and no other. A
-picture's loss is that of training: under the text that a work was trained with, or that an image
-was generated from. Gradients are means over noised views
-(:mod:`attribution.ranking.rankers.noised_views`) at the timesteps that decide on a picture, in two
-bands. Each part, a layer in a band, is centred by its mean over works and scaled to length 1, so
-that all count alike.
+The network is trained as a whole, and only its first and its last convolution are used, since they
+see pixels. The gradients of the layers between, and of layers that see only the time, are alike for
+many pictures. Adapters have a ranker of their own
+(:mod:`attribution.ranking.rankers.gradients.adapters`). A picture's loss is that of training: under
+the text that a work was trained with, or that an image was generated from. Gradients are means over
+noised views (:mod:`attribution.ranking.rankers.gradients.noised_views`) at the timesteps that
+decide on a picture, in two bands. Each part, a layer in a band, is centred by its mean over works
+and scaled to length 1, so that all count alike.
 
 At most :data:`VALUES` numbers are kept of a work. Whitened gradients of a larger network are
 projected, layer by layer, by random signs from both sides, which keeps inner products on average
@@ -36,11 +37,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from attribution.denoisers.space import Condition
-from attribution.ranking.rankers.curvature import Factors, LayerGradients, fitted_factors
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
+from attribution.ranking.rankers.gradients.curvature import Factors, LayerGradients, fitted_factors
+from attribution.ranking.rankers.gradients.noised_views import NOISE_SEED, NoisedViews
 from attribution.ranking.rankers.interface import Images, Query, Works
 from attribution.ranking.rankers.kernel import encoded_pictures
-from attribution.ranking.rankers.noised_views import NOISE_SEED, NoisedViews
 from attribution.training.reference_model import ReferenceModel
 from registry.ids import sha256_of
 
@@ -96,7 +97,7 @@ class GradientEmbedding(Embedding):
     def __init__(self, model: ReferenceModel, views: int) -> None:
         self.model, self.view_count = model, views
         self.network = model.denoiser.eval()
-        self.recorder = LayerGradients(self.network, ends=not model.adapters)
+        self.recorder = LayerGradients(self.network, ends=True)
         self.at_once = max(1, ROWS_AT_ONCE // views)
         self.factors: dict[str, Factors] = {}
         self.signs: dict[str, tuple[Tensor, Tensor]] = {}
@@ -234,19 +235,3 @@ def projections(factors: dict[str, Factors], values: int) -> tuple[dict[str, tup
 def rows_for_factors(works: Works) -> Int64[np.ndarray, " row"]:
     """At most :data:`FACTOR_WORKS` works, spread over all works."""
     return np.unique(np.linspace(0, len(works) - 1, FACTOR_WORKS).round().astype(np.int64))
-
-
-def latent_shape(model: ReferenceModel, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Shape of a picture of ``shape`` (channels, height, width) in the space of the model."""
-    channels, height, width = encoded_pictures(np.zeros((1, *shape), dtype=np.float32), model.space).shape[1:]
-    return channels, height, width
-
-
-def reference_settings(model: ReferenceModel, views: int) -> dict[str, Any]:
-    """Settings of a ranker that differentiates the reference model over noised views."""
-    return {
-        "reference_sha256": model.weights_sha256,
-        "schedule": model.schedule.to_json(),
-        "snr_cap": model.snr_cap,
-        "looks": views,
-    }
