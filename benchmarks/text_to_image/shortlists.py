@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,11 @@ from jaxtyping import Bool, Float64, Int64
 from attribution.metrics.statistics import benjamini_hochberg, share_of
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.rankers.captions import Captions
-from attribution.ranking.rankers.catalogue import BASE_GRADIENTS, GRADIENTS, LATENT_RANKERS, make_ranker
+from attribution.ranking.rankers.catalogue import LATENT_RANKERS, make_ranker
 from attribution.ranking.rankers.feature_kernel import Embedding
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.rankers.scan import UnitIndex
-from attribution.ranking.shortlist import Shortlisted, shared_order, shortlists_for
+from attribution.ranking.shortlist import Order, shared_order, shortlists_for
 from benchmarks.text_to_image.adapters import Bench
 from benchmarks.text_to_image.outputs import Queries
 from benchmarks.text_to_image.power import in_latents, order_of
@@ -44,24 +45,25 @@ def measure(bench: Bench, _embeddings: list[Embedding]) -> dict[str, Any]:
     encoded, p_values = encoded_works(queries), p_values_of(queries)
     made = {name: make_ranker(name, inputs_for(queries)) for name in inputs_for(queries, reference=True).default}
     without = inputs_for(queries).default
-    lists = {
+    lists: dict[str, tuple[str, ...]] = {
         PICTURES: LATENT_RANKERS,
         "captions alone": (Captions.name,),
         "pictures, latents and captions": (*LATENT_RANKERS, Captions.name),
         "default": without,
         WITH_REFERENCE: tuple(made),
     }
+    alone = {name: listed(queries, encoded, ranker) for name, ranker in made.items()}
     facts: dict[str, Any] = {"outputs": len(p_values), "lists": {}, "places": {}, "processor_seconds_an_output": {}}
     for name, rankers in lists.items():
-        found, seconds = listed(queries, encoded, [made[one] for one in rankers])
-        facts["processor_seconds_an_output"][name] = round(seconds, 3)
+        orders = [list(chain.from_iterable(alone[one][0][row] for one in rankers)) for row in range(len(p_values))]
         facts["lists"][name] = {
-            sharing: facts_of(queries, p_values, [order_by(one, sharing) for one in found])
+            sharing: facts_of(queries, p_values, [shared(each, sharing) for each in orders])
             for sharing in (IN_TURNS, BEST_RANK)
         }
-    for name in (*LATENT_RANKERS, Captions.name, BASE_GRADIENTS, GRADIENTS):
-        orders = [one.blind_order(FIRST) for one in listed(queries, encoded, [made[name]])[0]]
-        passed = np.stack([p_values[row, order] <= LEVEL for row, order in enumerate(orders)])
+        facts["processor_seconds_an_output"][name] = round(sum(alone[one][1] for one in rankers), 3)
+    for name, (found, _) in alone.items():
+        firsts = [shared(each, IN_TURNS)[:FIRST] for each in found]
+        passed = np.stack([p_values[row, first] <= LEVEL for row, first in enumerate(firsts)])
         facts["places"][name] = [share_of(column).to_json() for column in passed.T]
     return facts
 
@@ -90,23 +92,22 @@ def p_values_of(queries: Queries) -> Float64[np.ndarray, "output work"]:
     return np.stack([tests.p_values(one, order, every) for one, order in zip(queries.guided, orders, strict=True)])
 
 
-def listed(queries: Queries, encoded: EncodedWorks, rankers: Sequence[Ranker]) -> tuple[list[Shortlisted], float]:
-    """The outputs' lists by some rankers, and processor seconds an output once works are known."""
+def listed(queries: Queries, encoded: EncodedWorks, ranker: Ranker) -> tuple[list[Sequence[Order]], float]:
+    """One ranker's orders for every output, and processor seconds an output after the works."""
     count = len(queries.outputs)
     images = queries.images_to_rank()
     images = replace(images, values=images.values[:count], texts=images.texts[:count])
-    for ranker in rankers:
-        ranker.prepare(images.part(slice(0, 1)), encoded.source)
+    ranker.prepare(images.part(slice(0, 1)), encoded.source)
     began = time.process_time()
-    found = shortlists_for(rankers, encoded, images, (), max(LENGTHS), 1)
-    return found, (time.process_time() - began) / count
+    found = shortlists_for([ranker], encoded, images, (), max(LENGTHS), 1)
+    return [one.orders for one in found], (time.process_time() - began) / count
 
 
-def order_by(one: Shortlisted, sharing: str) -> Int64[np.ndarray, " place"]:
-    """The first works of a list, shared in a way."""
-    if sharing == IN_TURNS:
-        return one.blind_order(max(LENGTHS))
-    return shared_order([replace(order, by_prompt=False) for order in one.orders], max(LENGTHS))
+def shared(orders: Sequence[Order], sharing: str) -> Int64[np.ndarray, " place"]:
+    """The first works of several orders, shared in a way."""
+    if sharing == BEST_RANK:
+        orders = [replace(order, by_prompt=False) for order in orders]
+    return shared_order(orders, max(LENGTHS))
 
 
 def facts_of(

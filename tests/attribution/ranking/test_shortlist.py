@@ -108,7 +108,7 @@ def test_prompt_and_picture_share_the_shortlist_in_turns() -> None:
     def tested(images: Images, which: Sequence[Ranker] = rankers, length: int = 6) -> list[int]:
         found = shortlists_for(which, encoded, images, (), length, 2)[0]
         assert found.blind_order(length).tolist() == found.unit_numbers.tolist()
-        return found.unit_numbers.tolist()
+        return [int(unit) for unit in found.unit_numbers]
 
     pictures, captions = (tested(image, [one]) for one in rankers)
     assert {unit % 6 for unit in captions} == {2}
