@@ -1,6 +1,6 @@
 """The smallest change of an image that turns a verdict by similarity: attacks by gradients.
 
-For a rival unit b the *margin* is the squared distance to b less that to the verdict a; the verdict
+For a rival class b the *margin* is the distance to b less that to the verdict a; the verdict
 turns where a margin falls below 0. Two norms, in grey levels of 8-bit images:
 
 - L2: DeepFool (Moosavi-Dezfooli et al. 2016): at each step the image moves along the gradient of
@@ -106,7 +106,8 @@ def _margins(
         distances = similarity.distances(image)[0]
         margin = distances[rival] - distances[verdict]
         (slope,) = torch.autograd.grad(margin, image)
-        found.append((float(margin.detach()), slope[0].double().numpy() / 255.0))
+        # A deviation over a constant map has no slope at 0: such values do not move.
+        found.append((float(margin.detach()), np.nan_to_num(slope[0].double().numpy()) / 255.0))
     return found
 
 

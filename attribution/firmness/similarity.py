@@ -1,11 +1,11 @@
-"""A similarity as an attack sees it: differentiable features of images, and works to compare with.
+"""A verdict as an attack sees it: a differentiable distance of an image to each of some classes.
 
     similarity = pixel_similarity(works, units)     # works in [0, 1]
-    similarity.nearest(image)                       # the unit of the most similar work
+    similarity.nearest(image)                       # the unit of the nearest work
 
-The verdict is the unit of the nearest work. :func:`attribution.firmness.flips.smallest_flip` looks
-for the smallest change of the image that turns the verdict. Any classifier by prototypes is one:
-its classes are the units.
+The verdict is the nearest class: a unit with its works, or, for a classifier by prototypes
+(:mod:`attribution.imitation.identification`), an artist with the mean of their works.
+:mod:`attribution.firmness.flips` looks for the smallest change of the image that turns it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, UInt8
+from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from torch import Tensor
 
 Features = Callable[[Tensor], Tensor]
@@ -24,30 +24,17 @@ Features = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Similarity:
-    """Squared distances of features, and the works that compete."""
+    """Distances of an image to each class."""
 
     name: str
-    features: Features
-    works: Float[Tensor, "work value"]
-    """Their features."""
-    units: Int64[np.ndarray, " work"]
-
-    def distances(self, images: Float[Tensor, "image channel height width"]) -> Float[Tensor, "image unit"]:
-        """Squared distance of each image to the nearest work of each unit of ``distinct``."""
-        found = self.features(images)
-        # By parts: the square of a sum loses digits where two features are almost equal.
-        squares = (found[:, None, :] - self.works[None]).square().sum(dim=2)
-        parts = [squares[:, torch.from_numpy(self.units == unit)].amin(dim=1) for unit in self.distinct]
-        return torch.stack(parts, dim=1)
-
-    @property
-    def distinct(self) -> Int64[np.ndarray, " unit"]:
-        """The units, ascending."""
-        return np.unique(self.units)
+    distances: Callable[[Tensor], Tensor]
+    """From images in [0, 1] to (image, class), differentiable; the smallest is the verdict."""
+    distinct: Int64[np.ndarray, " class"]
+    """The classes, ascending: numbers of units or of artists."""
 
     @torch.no_grad()
     def nearest(self, image: UInt8[np.ndarray, "height width channel"]) -> int:
-        """The unit of the nearest work; of several at one distance, the first."""
+        """The nearest class; of several at one distance, the first."""
         return int(self.distinct[int(self.distances(as_tensor(image)).argmin())])
 
 
@@ -69,10 +56,38 @@ def similarity_of(
     works: Float32[np.ndarray, "work channel height width"],
     units: Int64[np.ndarray, " work"],
 ) -> Similarity:
-    """The similarity under any features of images."""
+    """Squared distances of any features to the nearest work of each unit."""
     with torch.no_grad():
         values = features(torch.from_numpy(np.asarray(works, np.float64)))
-    return Similarity(name, features, values, units)
+    distinct = np.unique(units)
+    chosen = [torch.from_numpy(units == unit) for unit in distinct]
+
+    def distances(images: Tensor) -> Tensor:
+        # The square of a sum would lose digits where two features are almost equal.
+        squares = (features(images)[:, None, :] - values[None]).square().sum(dim=2)
+        return torch.stack([squares[:, each].amin(dim=1) for each in chosen], dim=1)
+
+    return Similarity(name, distances, distinct)
+
+
+def prototype_similarity(
+    name: str,
+    features: Features,
+    mean: Float64[np.ndarray, " value"],
+    deviation: Float64[np.ndarray, " value"],
+    prototypes: Float64[np.ndarray, "class value"],
+) -> Similarity:
+    """A classifier by prototypes: the class whose prototype has the largest cosine with the image.
+
+    Features are standardised by ``mean`` and ``deviation``; the distance is minus the cosine.
+    """
+    centre, spread, directions = (torch.from_numpy(each) for each in (mean, deviation, prototypes))
+
+    def distances(images: Tensor) -> Tensor:
+        found = (features(images).double() - centre) / spread
+        return -(torch.nn.functional.normalize(found, dim=1) @ directions.T)
+
+    return Similarity(name, distances, np.arange(len(prototypes)))
 
 
 def of_length_one(features: Features) -> Features:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from attribution.firmness.changes import BENIGN
 from attribution.firmness.flips import Flip, smallest_l2, smallest_linf
-from attribution.firmness.similarity import Similarity, of_length_one, pixel_similarity, similarity_of
+from attribution.firmness.similarity import of_length_one, pixel_similarity, prototype_similarity, similarity_of
+from attribution.imitation.identification import Prototypes, Standard
 from attribution.metrics.euclidean import NotMeasured
 from attribution.ranking.rankers.embeddings import MOBILENET_VARIABLE, NetworkEmbedding, mobilenet
 from attribution.ranking.rankers.feature_kernel import embedded
@@ -105,6 +106,7 @@ def test_an_encoder_is_turned(seed: int) -> None:
             assert verdict(flip.image) == flip.unit != verdict(image)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not os.environ.get(MOBILENET_VARIABLE), reason=f"{MOBILENET_VARIABLE} names no weights of MobileNetV2"
 )
@@ -125,6 +127,30 @@ def test_mobilenet_is_turned() -> None:
     for found in (smallest_l2(similarity, image), smallest_linf(similarity, image)):
         flip = checked(found, image)
         assert verdict(flip.image) == flip.unit != verdict(image)
+
+
+def test_an_identification_is_turned() -> None:
+    """The classifier by prototypes of an imitation audit: its own code takes the image for another
+    artist's.
+    """
+    network = Features()
+    rng = np.random.default_rng(5)
+    works = rng.random((9, 3, 6, 5))
+    artists = np.repeat(np.arange(3), 3)
+    features = network(torch.from_numpy(works)).numpy()
+    standard = Standard.of(features)
+    prototypes = Prototypes.learn(standard(features), artists)
+    similarity = prototype_similarity("artists", network, standard.mean, standard.deviation, prototypes.means)
+    image = np.moveaxis((works[4] * 255).astype(np.uint8), 0, -1)
+
+    def taken_for(picture: np.ndarray) -> int:
+        shown = torch.from_numpy(np.moveaxis(picture / 255.0, -1, 0)[None])
+        return int(prototypes.scores(standard(network(shown).numpy())).argmax())
+
+    assert similarity.nearest(image) == taken_for(image)
+    for found in (smallest_l2(similarity, image), smallest_linf(similarity, image)):
+        flip = checked(found, image)
+        assert taken_for(flip.image) == flip.unit != taken_for(image)
 
 
 def test_a_single_unit_cannot_be_turned() -> None:
@@ -162,7 +188,6 @@ def test_similarity_takes_the_nearest_work_of_a_unit() -> None:
     """Distances by unit are minima over its works."""
     _, works, units = drawn(3)
     similarity = pixel_similarity(works, units)
-    assert isinstance(similarity, Similarity)
     image = torch.zeros(1, 3, 6, 5, dtype=torch.float64)
     found = similarity.distances(image)[0].numpy()
     squares = (works.reshape(len(works), -1).astype(np.float64) ** 2).sum(axis=1)
