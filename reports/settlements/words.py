@@ -59,7 +59,7 @@ def explanation(outputs: SettledOutputs, first: SettledRow | None) -> str:
         return scope
     name = "works with none on record" if first.name is None else quoted(first.name)
     within = "" if first.low is None or first.high is None else f" ({percent(first.low)} to {percent(first.high)})"
-    return f"The largest share has {name}: {percent(first.share)}{within}. {scope}"
+    return f"The largest share goes to {name}: {percent(first.share)}{within}. {scope}"
 
 
 def gaps(outputs: SettledOutputs) -> list[str]:
@@ -77,9 +77,10 @@ def gaps(outputs: SettledOutputs) -> list[str]:
         )
     if outputs.not_divided:
         found.append(f"{count(outputs.not_divided, 'output')} could not be divided; the audits say why")
-    if outputs.outside:
+    if outputs.outside == 1:
+        found.append("1 image from outside was audited and is not divided: the models did not make it")
+    elif outputs.outside:
         found.append(
-            f"{count(outputs.outside, 'image')} from outside {'was' if outputs.outside == 1 else 'were'} audited: the "
-            "models did not make them, so they are not divided"
+            f"{outputs.outside:,} images from outside were audited and are not divided: the models did not make them"
         )
     return found
