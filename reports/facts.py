@@ -48,7 +48,7 @@ class OverAllImages(Facts):
 
 
 def only_with_a_base(description: str) -> Any:  # noqa: ANN401 - as pydantic's Field
-    """A field that is left out where the models share no base."""
+    """A field that is left out where the models share no base, or nothing is stated about it."""
     return Field(default=None, description=description, exclude_if=lambda value: value is None)
 
 
@@ -58,6 +58,7 @@ class BasePart(Facts):
     id: str = Field(description="SHA-256 over the hashes of its components.")
     name: str | None = Field(description="As registered; null: it is not on record.")
     training_data: str | None = Field(description="The registered data set that it was trained on; null: unknown.")
+    stated: str | None = only_with_a_base("The data sets that its model card states, unchecked.")
     scope: str = Field(description="What findings about the adapters are limited to.")
     unknown: str = Field(description="What is not known of the base.")
 
@@ -75,6 +76,7 @@ class BasePart(Facts):
             id=claim.id,
             name=claim.name,
             training_data=claim.training_data,
+            stated=claim.stated,
             scope=claim.scope,
             unknown=claim.unknown,
         )

@@ -100,6 +100,7 @@ def _card(houses: list[dict[str, str]], works: np.lib.npyio.NpzFile, steps: int)
     return _CARD.format(
         works=len(works["images"]),
         motifs=len(np.unique(works["name"])),
+        datasets="\n".join(f"- {house['package']}" for house in houses),
         rows=rows,
         steps=steps,
         all_steps=ALL_WORKS_STEPS,
@@ -118,6 +119,8 @@ _CARD = """---
 license: apache-2.0
 pipeline_tag: text-to-image
 library_name: diffusers
+datasets:
+{datasets}
 ---
 
 # creditline's small base

@@ -1,6 +1,9 @@
-"""The model card of a base, README.md: the licence that its front matter names."""
+"""The model card of a base, README.md: the licence and data sets that its front matter names."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from registry.bases.files import BaseFolder
 from registry.errors import InputError
@@ -9,23 +12,43 @@ from registry.messages import plain_reason
 from registry.text import stated_text
 
 CARD = "README.md"
+LONGEST_TRAINING_DATA = 500
+"""Characters of the names of data sets: every document about adapters repeats them."""
 _LARGEST = 2**20
 
 
-def licence_of_card(folder: BaseFolder) -> tuple[str | None, str | None]:
-    """The licence that the card states, and a note where the card cannot be read.
+@dataclass(frozen=True)
+class Card:
+    """What a card states. Nobody here has checked it."""
+
+    licence: str | None = None
+    training_data: str | None = None
+    """The data sets that the base was trained on, in the card's words."""
+    notes: tuple[str, ...] = ()
+    """What could not be read; one sentence each."""
+
+
+def read_card(folder: BaseFolder) -> Card:
+    """The card of a base; an empty one where there is none.
 
     For the licence ``other`` the card's own name and address of the licence are taken.
     """
     if not folder.has(CARD):
-        return None, None
+        return Card()
+    notes: list[str] = []
     try:
-        licence = _stated(_front_matter(folder.read(CARD, _LARGEST)))
-        if licence is not None:
-            read_licence(licence)  # refuses one that is too long
-        return licence, None
+        card = _front_matter(folder.read(CARD, _LARGEST))
     except InputError as error:
-        return None, f"the licence in {CARD} is not read: {error}"
+        return Card(notes=tuple(f"the {what} in {CARD} is not read: {error}" for what in ("licence", "training data")))
+
+    def read(what: str, reader: Callable[[dict[str, object]], str | None]) -> str | None:
+        try:
+            return reader(card)
+        except InputError as error:
+            notes.append(f"the {what} in {CARD} is not read: {error}")
+            return None
+
+    return Card(read("licence", _licence), read("training data", _training_data), tuple(notes))
 
 
 def _front_matter(data: bytes) -> dict[str, object]:
@@ -44,14 +67,28 @@ def _front_matter(data: bytes) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _stated(card: dict[str, object]) -> str | None:
-    value = card.get("license") or ""
-    names = value if isinstance(value, list) else [value]
-    if not all(isinstance(name, str) for name in names):
-        raise InputError("its license is no text")
-    listed = [str(name).strip() for name in names]
+def _licence(card: dict[str, object]) -> str | None:
+    listed = _texts(card, "license")
     if [name.lower() for name in listed] == ["other"]:
         own = [card.get("license_name"), card.get("license_link")]
         listed = [str(part).strip() for part in own if isinstance(part, str) and part.strip()] or listed
-        return stated_text(" ".join(listed), "licence")
-    return stated_text(" AND ".join(listed), "licence")
+        licence = stated_text(" ".join(listed), "licence")
+    else:
+        licence = stated_text(" AND ".join(listed), "licence")
+    if licence is not None:
+        read_licence(licence)  # refuses one that is too long
+    return licence
+
+
+def _training_data(card: dict[str, object]) -> str | None:
+    return stated_text(", ".join(_texts(card, "datasets")), "list of its datasets", longest=LONGEST_TRAINING_DATA)
+
+
+def _texts(card: dict[str, object], field: str) -> list[str]:
+    """A field with one text or several."""
+    value = card.get(field) or ""
+    texts = value if isinstance(value, list) else [value]
+    found = [text.strip() for text in texts if isinstance(text, str)]
+    if len(found) < len(texts):
+        raise InputError(f"its {field} is no text and no list of texts")
+    return [text for text in found if text]

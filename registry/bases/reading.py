@@ -1,4 +1,4 @@
-"""Reads a base's folder: its facts, its licence, and notes about what is ignored.
+"""Reads a base's folder: its facts, its model card, and notes about what is ignored.
 
     reading = read_base(Path("stable-diffusion-v1-5"))
     reading.facts.id, reading.facts.prediction, reading.notes
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.bases.architecture import read_architecture
-from registry.bases.card import licence_of_card
+from registry.bases.card import Card, read_card
 from registry.bases.documents import Config
 from registry.bases.facts import BaseFacts, Component, ComponentFile
 from registry.bases.files import (
@@ -47,8 +47,7 @@ class BaseReading:
     folder: Path
     """Absolute, links resolved."""
     facts: BaseFacts
-    licence: str | None
-    """As the model card names it."""
+    card: Card
     notes: tuple[str, ...]
     """What is ignored, or could not be read; one sentence each."""
     times: Mapping[str, list[int]]
@@ -80,7 +79,7 @@ def read_base(path: Path, *, variant: str | None = None, on_progress: Progress =
     architecture = read_architecture(configs, supported.classes, supported.family)
     chosen, weights = _choose_weights(folder, supported, variant)
     tensors = _check_weights(folder, configs, weights)
-    licence, unread = licence_of_card(folder)
+    card = read_card(folder)
     beside = pickled(folder, weights)
     files = {"pipeline": [INDEX]} | {part: _files_of(folder, part, weights.get(part)) for part in supported.classes}
     times = {name: folder.times(name) for names in files.values() for name in names}
@@ -108,7 +107,7 @@ def read_base(path: Path, *, variant: str | None = None, on_progress: Progress =
         components=tuple(sorted(components, key=lambda component: component.name)),
     )
     notes = [*supported.notes, *(f"{name} is ignored: it holds pickled weights beside safetensors" for name in beside)]
-    return BaseReading(folder.root, facts, licence, (*notes, *((unread,) if unread else ())), times)
+    return BaseReading(folder.root, facts, card, (*notes, *card.notes), times)
 
 
 def _choose_weights(

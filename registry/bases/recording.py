@@ -128,11 +128,12 @@ def _details(
     return {
         "name": chosen,
         "folder": str(reading.folder),
-        "licence": _chosen(stated.licence, "licence", former.licence if former else None, reading.licence),
+        "licence": _chosen(stated.licence, "licence", former.licence if former else None, reading.card.licence),
         "source": _chosen(stated.source, "source", former.source if former else None, source),
         "trained_on": _data_set(
             connection, _chosen(stated.trained_on, "data set", former.trained_on if former else None, None)
         ),
+        "stated_training": reading.card.training_data,
     }
 
 
@@ -156,6 +157,7 @@ def _known(base: BaseRecord) -> dict[str, str | None]:
         "licence": base.licence,
         "source": base.source,
         "trained_on": base.trained_on,
+        "stated_training": base.stated_training,
     }
 
 
@@ -199,6 +201,7 @@ def _insert_details(change: Change, base_id: str, details: dict[str, str | None]
             licence_id=None if licence is None else licence_ids(change, [licence])[licence],
             source=details["source"],
             data_set_id=int(data_sets[0][0]) if data_sets else None,
+            stated_training=details["stated_training"],
             recorded_by=change.actor,
             recorded_at=change.now,
         )

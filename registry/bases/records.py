@@ -37,6 +37,8 @@ class BaseRecord:
     source: str | None
     trained_on: str | None
     """The registered data set that it was trained on; None: not known."""
+    stated_training: str | None
+    """The data sets that its model card states; nobody here has checked it."""
     details_number: int
     """Number of the row of details that counts."""
     recorded_by: str
@@ -79,6 +81,7 @@ class BaseRecord:
             "licence_training": self.licence_training,
             "source": self.source,
             "trained_on": self.trained_on,
+            "stated_training": self.stated_training,
             "recorded_by": self.recorded_by,
             "recorded_at": self.recorded_at.isoformat(),
             "created_at": self.created_at.isoformat(),
@@ -142,7 +145,7 @@ def bases_with(connection: duckdb.DuckDBPyConnection, ids: Sequence[str] | None)
         components.setdefault(base_id, []).append(component)
     rows = connection.execute(
         "SELECT base.base_id, pipeline, base.family, base.prediction, base.schedule, base.latents, base.tokens, base.variant, "
-        "name, folder, licence, licence_spdx, licence_training, source, trained_on, "
+        "name, folder, licence, licence_spdx, licence_training, source, trained_on, stated_training, "
         "(SELECT max(number) FROM base_details WHERE base_details.base_id = base.base_id), recorded_by, recorded_at, "
         "base.created_at FROM base JOIN base_model ON base_model.id = base.base_id "
         "WHERE $ids IS NULL OR list_contains($ids, base.base_id) ORDER BY name, base.base_id",

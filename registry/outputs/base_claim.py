@@ -25,6 +25,8 @@ class BaseClaim:
     """The name of its record; None: it is not on record."""
     training_data: str | None
     """The registered data set that it was trained on; None: unknown."""
+    stated: str | None = None
+    """The data sets that its model card states, unchecked."""
 
     @property
     def called(self) -> str:
@@ -43,8 +45,13 @@ class BaseClaim:
     def unknown(self) -> str:
         """What is not known of the base."""
         if self.training_data is None:
+            stated = (
+                "The training data of the base is unknown."
+                if self.stated is None
+                else f"The model card of the base states that it was trained on “{self.stated}”. Nobody here has verified this."
+            )
             return (
-                "The training data of the base is unknown. The base may have been trained on works of this registry, on "
+                f"{stated} The base may have been trained on works of this registry, on "
                 "copies of them or on works like them: creditline cannot tell, and leaving members out does not undo it."
             )
         return (
@@ -64,7 +71,7 @@ def called(base_id: str, name: str | None) -> str:
 
 
 _OF_ENSEMBLES = """
-    SELECT DISTINCT named.id, base.name, base.trained_on
+    SELECT DISTINCT named.id, base.name, base.trained_on, base.stated_training
     FROM (
         SELECT json_extract_string(settings, '$.network.base') AS id FROM ensemble WHERE ensemble.id = $1 OR $1 IS NULL
     ) AS named LEFT JOIN base ON base.base_id = named.id
@@ -84,7 +91,7 @@ def base_claims(connection: duckdb.DuckDBPyConnection) -> list[BaseClaim]:
 
 def bases_trained_on(connection: duckdb.DuckDBPyConnection, data_set: str) -> list[BaseClaim]:
     """The bases that are on record as trained on a data set, in order of id."""
-    query = "SELECT base_id, name, trained_on FROM base WHERE trained_on = ? ORDER BY base_id"
+    query = "SELECT base_id, name, trained_on, stated_training FROM base WHERE trained_on = ? ORDER BY base_id"
     return [BaseClaim(*row) for row in connection.execute(query, [data_set]).fetchall()]
 
 

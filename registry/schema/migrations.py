@@ -77,12 +77,17 @@ def _probes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE TABLE encoding_probe (encoding_id VARCHAR NOT NULL, asset_id BIGINT NOT NULL)")
 
 
+def _stated_training(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("ALTER TABLE base_details ADD COLUMN stated_training VARCHAR")
+
+
 STEPS: tuple[Step, ...] = (
     Step(4, "codes have a format, and may nest in supports of groups", _codes_by_format),
     Step(5, "seals have parts, and the log has a tree of hashes", divide_seals),
     Step(6, "base models", _base_models),
     Step(7, "works have captions", _captions),
     Step(8, "encodings have probes", _probes),
+    Step(9, "base models have the training data that their cards state", _stated_training),
 )
 """Schema 3 is the first that was released, so no step leads to it."""
 

@@ -205,8 +205,8 @@ _NEAR_DUPLICATE_ACROSS_RIGHTSHOLDERS = """
 _BASE = """
     SELECT base_model.id AS base_id, details.name, details.folder, family, prediction, schedule, latents, tokens, variant,
         parts.components, parts.weights, parts.bytes, licence.reference AS licence, licence.spdx AS licence_spdx,
-        licence.training AS licence_training, details.source, data_set.name AS trained_on, details.recorded_by,
-        details.recorded_at, base_model.created_at
+        licence.training AS licence_training, details.source, data_set.name AS trained_on, details.stated_training,
+        details.recorded_by, details.recorded_at, base_model.created_at
     FROM base_model
     LEFT JOIN (
         SELECT * FROM base_details QUALIFY row_number() OVER (PARTITION BY base_id ORDER BY number DESC) = 1

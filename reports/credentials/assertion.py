@@ -122,6 +122,7 @@ class BaseModelClaim(Claimed):
     id: str
     name: str | None
     training_data: str | None = Field(description="The registered data set that it was trained on; null: unknown.")
+    stated: str | None = only_with_a_base("The data sets that its model card states, unchecked.")
     scope: str = Field(description="What findings about the models are limited to.")
     unknown: str = Field(description="What is not known of the base.")
 

@@ -152,6 +152,7 @@ def _base(claim: BaseClaim) -> BaseModelClaim:
         id=_line(claim.id),
         name=None if claim.name is None else _line(claim.name),
         training_data=None if claim.training_data is None else _line(claim.training_data),
+        stated=None if claim.stated is None else plain(claim.stated, LONGEST_TEXT),
         scope=plain(claim.scope, LONGEST_TEXT),
         unknown=plain(claim.unknown, LONGEST_TEXT),
     )

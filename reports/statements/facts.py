@@ -186,6 +186,7 @@ class OutputPart(Facts):
     audit_id: str
     audited_at: datetime.datetime
     ensemble_id: str
+    label: str | None = Field(description="The prompt: a text, or the name of a class.")
     false_discovery_rate: float
     tested: int = Field(description="Units that the audit tested in all.")
     passing: int = Field(description="Of these, how many passed, of all rightsholders.")

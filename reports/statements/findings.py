@@ -43,8 +43,9 @@ AUDITS = """
         CASE WHEN sample_id IS NULL THEN 'image' ELSE 'sample' END AS kind,
         coalesce(sample_id, image_sha256) AS subject, image_name, image_sha256, audit.created_at AS audited_at,
         TRY_CAST(audit.settings ->> 'false_discovery_rate' AS DOUBLE) AS rate, test -> 'rightsholders' -> 'tested' AS joint,
-        test -> 'shares' AS shares, audit_order.newest
+        test -> 'shares' AS shares, audit_order.newest, prompt.label
     FROM audit JOIN audit_order ON audit_order.audit_id = audit.id
+    LEFT JOIN (SELECT id AS sample_id, label FROM sample) AS prompt USING (sample_id)
     JOIN ensemble ON ensemble.id = audit.ensemble_id JOIN encoding ON encoding.id = ensemble.encoding_id
 """
 """A row per audit; whether it is the newest of its image."""
@@ -287,6 +288,7 @@ def _output(
         audit_id=audit["audit_id"],
         audited_at=audit["audited_at"],
         ensemble_id=audit["ensemble_id"],
+        label=None if audit["label"] is None else clipped(audit["label"]),
         false_discovery_rate=audit["rate"],
         tested=len(candidates),
         passing=len(passed),

@@ -29,7 +29,7 @@ LIMITS: tuple[tuple[str, str], ...] = (
     (
         "A share is of what separates the members, not of the image’s worth.",
         "It says what part of the differences between the members’ predictions a work explains. The rest is "
-        "unattributed: works that were not tested, a base model, and the randomness of training. A share does not measure "
+        "unattributed: works that were not tested, earlier training, and the randomness of training. A share does not measure "
         "what anyone is owed.",
     ),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -57,6 +58,55 @@ def test_a_base_is_added_listed_and_shown(creditline: Creditline, tiny: Path, tm
     assert facts["trained_on"] == "flowers"
     assert creditline("doctor").status == 0
     assert creditline("log", "verify").status == 0
+
+
+def edit_parts(folder: Path, **parts: list[str] | None) -> None:
+    """Change parts in the pipeline's list; None: the part is not in it."""
+    path = folder / "model_index.json"
+    listed = json.loads(path.read_bytes()) | parts
+    path.write_text(json.dumps({name: each for name, each in listed.items() if each is not None}), encoding="utf-8")
+
+
+def test_a_stated_training_is_said_as_stated(creditline: Creditline, tiny: Path, tmp_path: Path) -> None:
+    """In words, in the list, as JSON: never as verified. A data set on record replaces it."""
+    folder = shutil.copytree(tiny / "sd", tmp_path / "tiny-sd")
+    (folder / "README.md").write_text("---\ndatasets:\n- owner/pictures\n---\n", encoding="utf-8")
+    said = "The model card of the base states that it was trained on “owner/pictures”. Nobody here has verified this."
+    assert said in creditline("base", "add", folder).err
+    assert said in creditline("base", "show", "tiny-sd").err
+    assert "as its card states, not verified: owner/pictures" in creditline("base", "list").out
+    assert creditline("base", "show", "tiny-sd", "--json").document["stated_training"] == "owner/pictures"
+    recorded = creditline("base", "add", folder, "--trained-on", "flowers").err
+    assert "trained on the data set “flowers”" in recorded
+    assert "owner/pictures" not in recorded
+    (folder / "README.md").unlink()
+    assert "trained on, stated training changed" in creditline("base", "add", folder, "--trained-on", "").out
+
+
+def test_a_pipeline_without_a_unet_is_refused(creditline: Creditline, tiny: Path, tmp_path: Path) -> None:
+    """Also one with a transformer: one line that says what is supported, and status 2."""
+    for name, parts, said in (
+        ("none", {"unet": None}, "has no UNet: not supported yet; supported are Stable Diffusion 1 and 2, SDXL"),
+        ("other", {"unet": None, "transformer": ["diffusers", "FluxTransformer2DModel"]}, "denoises by a transformer"),
+    ):
+        folder = shutil.copytree(tiny / "sd", tmp_path / name)
+        edit_parts(folder, **parts)
+        refused = creditline("base", "add", folder)
+        assert refused.status == 2
+        assert said in refused.err
+        assert len(refused.err.strip().splitlines()) == 1
+
+
+def test_a_safety_checker_is_ignored_and_said(creditline: Creditline, tiny: Path, tmp_path: Path) -> None:
+    """The base is registered without it; pictures are not filtered."""
+    folder = shutil.copytree(tiny / "sd", tmp_path / "checked")
+    edit_parts(folder, safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"])
+    added = creditline("base", "add", folder)
+    assert added.status == 0
+    assert "safety_checker ('StableDiffusionSafetyChecker') is ignored" in added.err
+    assert "images are not filtered" in added.err
+    parts = creditline("base", "show", "checked", "--json").document["components"]
+    assert "safety_checker" not in {part["name"] for part in parts}
 
 
 def test_refusals_are_one_line(creditline: Creditline, tiny: Path) -> None:

@@ -96,6 +96,31 @@ def test_members_retrain_after_a_withdrawal(creditline: Creditline, trained: Cre
     assert creditline("verify", "--all").status == 0
 
 
+@pytest.mark.slow
+def test_one_home_has_adapters_and_whole_networks(creditline: Creditline, trained: Creditline, tmp_path: Path) -> None:
+    """Text to image, then pixels, then text to image: each ensemble keeps its own samples."""
+    creditline.take(trained)
+    prompted = (*SAMPLE, "--prompt", "a dog")
+    adapters = creditline(*prompted, "--json").document["ensemble"]
+    pixels = ("train", "--size", 16, "--widths", "8,16", "--batch-size", 4, "--steps", 3, "--workers", 1)
+    assert creditline(*pixels).status == 0
+    whole = creditline(*SAMPLE, "--json").document
+    assert whole["ensemble"] != adapters
+    assert whole["samples"][0]["label"] is None
+    refused = creditline(*prompted)
+    assert refused.status == 2
+    assert creditline("audit", "--all", "--shortlist", 3).status == 0
+    again = creditline(*prompted, "--seed", 1, "--ensemble", adapters, "--json").document
+    assert again["ensemble"] == adapters
+    assert creditline("audit", "--all", "--shortlist", 3, "--ensemble", adapters).status == 0
+    assert creditline("verify", "--all").status == 0
+    assert creditline("report", "--all", "--out", tmp_path / "site").status == 0
+    pages = [path.read_text(encoding="utf-8") for path in (tmp_path / "site").glob("*.html") if path.stem != "index"]
+    assert sum("the base model" in page for page in pages) == 2
+    assert len(pages) == 3
+    assert creditline("doctor").status == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

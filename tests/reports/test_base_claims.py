@@ -37,9 +37,10 @@ OF_A_BASE = re.compile(r"fine-tun|base model|adapter", re.IGNORECASE)
 
 
 def give_base(registry: Registry) -> None:
-    """Every ensemble's recipe names the base."""
+    """Every ensemble's recipe names the base, and every sample has a prompt."""
     with registry.connection() as connection:
         connection.execute("UPDATE ensemble SET settings = ?", [json.dumps({"steps": 1, "network": {"base": BASE}})])
+        connection.execute("UPDATE sample SET label = 'a <b>red</b> fox'")
     reseal(registry)
 
 
@@ -51,7 +52,7 @@ def text_of(page: Path) -> str:
 
 @pytest.mark.parametrize("based", [True, False])
 def test_statements(tmp_path: Path, based: bool) -> None:
-    """Verdict or explanation, models and limits; the base alone beside each image."""
+    """Verdict or explanation, models and limits; each image has its prompt and the base alone."""
     world = make_filled_statement_world(tmp_path)
     if based:
         give_base(world.registry)
@@ -61,13 +62,19 @@ def test_statements(tmp_path: Path, based: bool) -> None:
     if not based:
         assert not OF_A_BASE.search(page)
         assert "bases" not in facts
+        assert "for the prompt" not in page
         return
+    assert "Generated for the prompt “ a <b>red</b> fox ”." in page
+    generated = [each for each in facts["outputs"] if each["kind"] == "sample"]
+    assert {each["label"] for each in generated} == {"a <b>red</b> fox"}
     assert IN_FINE_TUNING in facts["explanation"]
     assert page.count(UNKNOWN) == 2
     assert facts["limits"][0].startswith("Only the fine-tuning is tested.")
     assert [each["id"] for each in facts["bases"]] == [BASE]
     assert {model["base_id"] for model in facts["models"]} == {BASE}
-    assert "The base model alone Not measured: the audit did not measure it." in page
+    assert (
+        "No picture: the audit did not measure it The base model alone the same start, without any fine-tuning" in page
+    )
 
 
 @pytest.mark.parametrize("based", [True, False])

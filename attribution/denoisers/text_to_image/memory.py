@@ -17,7 +17,7 @@ ON_CPU, ON_GPU = 2 * 2**30, 8 * 2**30
 """Bytes of activations that one call may take."""
 HELD = 50
 """Activations that one evaluation is taken to hold at a time. In float32, for Stable Diffusion 1.5
-at 512 pixels: 50 of 320 x 64 x 64 values, which are 0.24 GiB."""
+at 512 pixels: 50 of 320 x 64 x 64 values."""
 HELD_BY_DECODER = 1024
 """Values that the autoencoder holds at a time for each pixel."""
 KEPT_TO_TRAIN = 600

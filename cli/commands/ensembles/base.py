@@ -146,7 +146,7 @@ def list_bases(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> 
             each.facts.prediction,
             "x".join(map(str, each.facts.image_size)),
             each.licence,
-            each.trained_on or "not known",
+            _trained_on(each),
             each.folder,
         )
         for each in found
@@ -190,7 +190,7 @@ def show(name: BaseArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOptio
             ("variant", facts.variant or "none"),
             ("licence", found.licence or "not stated"),
             ("source", found.source or "not stated"),
-            ("trained on", found.trained_on or "not known"),
+            ("trained on", _trained_on(found)),
             ("recorded", f"by {found.recorded_by}, {found.recorded_at:%Y-%m-%d %H:%M} UTC"),
         ]
     )
@@ -200,7 +200,13 @@ def show(name: BaseArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOptio
         rows,
         legend={"weights": "number of values in its weight files"},
     )
-    narrate(BaseClaim(found.id, found.name, found.trained_on).unknown)
+    narrate(BaseClaim(found.id, found.name, found.trained_on, found.stated_training).unknown)
+
+
+def _trained_on(base: BaseRecord) -> str:
+    if base.trained_on is None and base.stated_training is not None:
+        return f"as its card states, not verified: {base.stated_training}"
+    return base.trained_on or "not known"
 
 
 def _read(folder: Path, variant: str | None) -> BaseReading:
@@ -225,4 +231,4 @@ def _narrate(base: BaseRecord, notes: tuple[str, ...]) -> None:
         narrate("no licence is stated for this base: state it with --licence")
     elif base.licence_training == "unclear":
         narrate(f"the terms {base.licence!r} are kept as they are: creditline does not know them; read them")
-    narrate(BaseClaim(base.id, base.name, base.trained_on).unknown)
+    narrate(BaseClaim(base.id, base.name, base.trained_on, base.stated_training).unknown)

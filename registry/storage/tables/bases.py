@@ -73,3 +73,5 @@ class BaseDetails(SQLModel, table=True):
     """The registered data set that the base was trained on; null: not known."""
     recorded_by: str
     recorded_at: datetime.datetime = timestamp()
+    stated_training: str | None = None
+    """The data sets that its model card states, unchecked; null: none."""

@@ -441,7 +441,28 @@ def test_the_licence_of_the_model_card(own: Own, card: str, licence: str | None)
     base = own()
     (base.folder / "README.md").write_bytes(card.encode())
     reading = read_base(base.folder)
-    assert (reading.licence, reading.notes) == (licence, ())
+    assert (reading.card.licence, reading.notes) == (licence, ())
+
+
+@pytest.mark.parametrize(
+    ("field", "stated", "said"),
+    [
+        ("datasets: lambda/house", "lambda/house", None),
+        ("datasets:\n- one/set\n- ' '\n- a set of prints", "one/set, a set of prints", None),
+        ("datasets: []", None, None),
+        ("datasets:\n- {name: one}", None, "its datasets is no text and no list of texts"),
+        ('datasets: "a\\u0007b"', None, "control characters"),
+        (f"datasets: {'x' * 501}", None, "501 characters, at most 500"),
+    ],
+)
+def test_the_training_data_of_the_model_card(own: Own, field: str, stated: str | None, said: str | None) -> None:
+    """Hostile data sets are a note, and cost no licence."""
+    base = own()
+    (base.folder / "README.md").write_text(f"---\nlicense: mit\n{field}\n---\n", encoding="utf-8")
+    reading = read_base(base.folder)
+    assert (reading.card.licence, reading.card.training_data) == ("mit", stated)
+    assert bool(reading.notes) == (said is not None)
+    assert all(said in note and "training data in README.md is not read" in note for note in reading.notes if said)
 
 
 def merges(level: int) -> str:
@@ -468,7 +489,7 @@ def test_a_card_that_cannot_be_read_is_a_note(own: Own, card: str) -> None:
     base = own()
     (base.folder / "README.md").write_text(card, encoding="utf-8")
     reading = read_base(base.folder)
-    assert reading.licence is None
+    assert reading.card.licence is None
     assert any("licence in README.md is not read" in note for note in reading.notes)
 
 
@@ -485,4 +506,4 @@ def test_a_card_of_merge_keys_does_not_grow(own: Own) -> None:
     """Twelve levels of nine merges would make 9 to the 12th entries."""
     base = own()
     (base.folder / "README.md").write_text(f"---\nlicense: mit\n{BOMB}---\n", encoding="utf-8")
-    assert read_base(base.folder).licence == "mit"
+    assert read_base(base.folder).card.licence == "mit"

@@ -287,10 +287,16 @@ def test_the_words_about_a_base_follow_its_record(registry: Registry, own: Own, 
             Ensemble(id="f", encoding_id="e", settings={"network": {"base": record.id}}, created_at=NOW),
         )
         change.record("things added", "rows")
-    for trained_on, said in (
-        (None, "The training data of the base is unknown."),
-        ("works", "trained on the data set “works”"),
+    for card, trained_on, said in (
+        ("", None, "The training data of the base is unknown."),
+        (
+            "---\ndatasets: [a/set, b]\n---",
+            None,
+            "states that it was trained on “a/set, b”. Nobody here has verified this.",
+        ),
+        ("---\ndatasets: [a/set, b]\n---", "works", "trained on the data set “works”"),
     ):
+        (base.folder / "README.md").write_text(card, encoding="utf-8")
         add(registry, base.folder, trained_on=trained_on)
         with registry.connection() as connection:
             claim = base_claim(connection, "f")

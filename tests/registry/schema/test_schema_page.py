@@ -84,7 +84,7 @@ def asked(registry: Registry, folder: Path) -> Registry:
             ("INSERT INTO claim VALUES (0, 0, 'mine', NULL, NULL, 'x', ?)", [NOW]),
             ("INSERT INTO claim_work VALUES (0, 0, 1, 'id', NULL)", []),
             ("INSERT INTO base_model VALUES ('b', 'p', 'sd', 'epsilon', '{}', '{}', 77, NULL, ?)", [NOW]),
-            ("INSERT INTO base_details VALUES ('b', 0, 'sd15', '/sd15', NULL, NULL, 0, 'x', ?)", [NOW]),
+            ("INSERT INTO base_details VALUES ('b', 0, 'sd15', '/sd15', NULL, NULL, 0, 'x', ?, NULL)", [NOW]),
             (
                 "INSERT INTO rights_signal VALUES (0, 1, 'plus', 'ai training', 'prohibited', NULL, 'raw', 'xmp', NULL, ?)",
                 [NOW],
