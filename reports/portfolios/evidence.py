@@ -34,7 +34,8 @@ MOST_LICENCES = 5
 
 _CHOSEN = f"""
     SELECT * EXCLUDE (joint), row_number() OVER (ORDER BY kind DESC, ensemble_id, subject, audit_id) - 1 AS place
-    FROM ({AUDITS}) WHERE newest AND (kind = 'sample' OR $images) AND ($ensemble IS NULL OR ensemble_id = $ensemble)
+    FROM ({AUDITS}) WHERE CASE WHEN $audits IS NOT NULL THEN list_contains($audits, audit_id)
+        ELSE newest AND (kind = 'sample' OR $images) AND ($ensemble IS NULL OR ensemble_id = $ensemble) END
 """  # noqa: S608 - constants
 
 _FINDING = f"""
@@ -105,7 +106,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, request: Request) -> Basis:
     """Make the tables that :func:`read_evidence` reads, and say what they rest on."""
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE portfolio_audit AS {_CHOSEN}",
-        {"images": request.images, "ensemble": request.ensemble},
+        {"images": request.images, "ensemble": request.ensemble, "audits": request.audits},
     )
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE portfolio_finding AS {_FINDING}", {"grades": list(request.grades)}
@@ -151,8 +152,8 @@ def read_evidence(connection: duckdb.DuckDBPyConnection, request: Request) -> Ev
         holders=holders,
         refused=_refused(connection),
         slight=_slight(connection),
-        not_audited=_not_audited(connection, request),
-        images_left_out=0 if request.images else _images(connection, request),
+        not_audited=0 if request.audits is not None else _not_audited(connection, request),
+        images_left_out=0 if request.images or request.audits is not None else _images(connection, request),
     )
 
 

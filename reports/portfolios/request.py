@@ -41,6 +41,7 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    audits: list[str] | None = Field(default=None, description="Ids; null: the newest audit of every output.")
     ensemble: str | None = Field(default=None, description="Outputs of this ensemble alone; null: of all.")
     images: bool = Field(default=False, description="Whether images from outside count as outputs too.")
     grade: Counted = Field(default="contributes", description="Lowest grade of a finding that counts.")

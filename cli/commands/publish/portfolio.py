@@ -16,6 +16,14 @@ from registry.home import DEFAULT_HOME
 
 
 def portfolio(
+    outputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="OUTPUT",
+            help="Audited samples or images, or audits: ids or their first digits.",
+            show_default="every audited sample",
+        ),
+    ] = None,
     prices: Annotated[
         Path | None,
         typer.Option(
@@ -82,8 +90,11 @@ def portfolio(
 
     Examples:
         creditline portfolio --prices prices.csv --share 0.95
+        creditline portfolio 3fa2b1c09d11 8a2a7b90455e
         creditline portfolio --hits all --forbid "Ada Example,Bo Example"
     """
+    from reports.outputs.read import subject_id
+    from reports.outputs.selection import named_audits
     from reports.portfolios.document import PORTFOLIO
     from reports.portfolios.request import asked
 
@@ -93,9 +104,18 @@ def portfolio(
         if not (hits.isascii() and hits.isdecimal() and 0 < int(hits[:6]) <= 1000):
             raise UsageError(f"--hits: got {hits[:40]!r}, expected a number from 1 to 1000, or `all`")
         wanted = int(hits)
+    if outputs and (ensemble or images):
+        raise UsageError("--ensemble and --images choose among all outputs; leave them out where outputs are named")
+    with registry.session() as session:
+        named = named_audits(session, outputs) if outputs else []
+    subjects = [subject_id(audit) for audit in named]
+    twice = sorted({subject for subject in subjects if subjects.count(subject) > 1})
+    if twice:
+        raise UsageError(f"two audits of output {twice[0]} are named, and it would count twice; name one of them")
     with registry.connection() as connection:
         request = asked(
             connection,
+            audits=sorted(audit.id for audit in named) or None,
             prices=prices,
             forbid=forbid or (),
             forbidden=forbidden,

@@ -137,6 +137,27 @@ def test_slight_findings_count_only_if_asked_for(world: StatementWorld, run: Cre
     assert (every["slight"], every["attributed"]) == (0, before["attributed"] + slight)
 
 
+def test_named_outputs_alone_are_covered(world: StatementWorld, run: Creditline, tmp_path: Path) -> None:
+    """A batch by id; the document is verified from its own audits."""
+    restrict(run, "constrained", *sorted(set(world.owner.values())))
+    named = sorted(sources(world))[:2]
+    facts = run("portfolio", *named, "--draws", "0", "--out", tmp_path / "a", "--json").document
+    assert facts["outputs"]["audited"] == 2
+    assert (facts["outputs"]["not_audited"], facts["outputs"]["images_left_out"]) == (0, 0)
+    assert run("report", "verify", facts["page"], "--json").document["facts"] == "same"
+    assert run("portfolio", named[0], "--images").status == 2
+    assert run("portfolio", "zzz").status == 2
+    first, last = (each.audit for each in world.drawn if each.output == sources_twice(world) and each.rank == 1)
+    done = run("portfolio", first, last)
+    assert done.status == 2
+    assert "would count twice" in done.err
+
+
+def sources_twice(world: StatementWorld) -> str:
+    """An output with two audits."""
+    return next(each.output for each in world.drawn if not each.newest)
+
+
 def new_outputs(world: StatementWorld) -> set[str]:
     """The outputs of the last three audits."""
     return {each.output for each in world.drawn[-12:]}
