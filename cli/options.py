@@ -53,6 +53,14 @@ PermissionFilter = Annotated[
         help="Only works with this permission: permitted, unclear, constrained, prohibited or withdrawn.",
     ),
 ]
+ProbeFilter = Annotated[
+    bool | None,
+    typer.Option(
+        "--probe/--no-probe",
+        help="Only works that an encoding keeps out of all members by choice, or only others.",
+        show_default="both",
+    ),
+]
 SyntheticFilter = Annotated[
     bool | None,
     typer.Option(

@@ -19,7 +19,8 @@ LAWFUL = frozenset(Permission) - frozenset(FORBIDDEN)
 """Permissions of the works that are encoded by default."""
 
 METADATA_ONLY, MISSING, NO_UNIT = "metadata only", "missing", "no unit"
-PROBE = "probe"
+PROBE = "not trained on by choice"
+"""Of a probe, see :mod:`registry.encodings.probes`."""
 """Reasons to leave works out, besides their permission."""
 
 

@@ -56,6 +56,8 @@ class WorksFilter:
     permission: str | None = None
     synthetic: bool | None = None
     """Whether its file says that an AI model made it, wholly or partly."""
+    probe: bool | None = None
+    """Whether some encoding keeps it out of all members by choice."""
 
     def conditions(self, connection: duckdb.DuckDBPyConnection) -> Conditions:
         """The filter as SQL: names become ids first, so that only columns of numbers are read.
@@ -96,6 +98,9 @@ class WorksFilter:
             values.append(self.permission)
         if self.synthetic is not None:
             terms.append(f"id {'' if self.synthetic else 'NOT '}IN (SELECT asset_id FROM synthetic_work)")  # noqa: S608 - a constant
+            joined = True
+        if self.probe is not None:
+            terms.append(f"id {'' if self.probe else 'NOT '}IN (SELECT asset_id FROM encoding_probe)")  # noqa: S608 - a constant
             joined = True
         return Conditions(" AND ".join(terms) or "true", values, joined)
 

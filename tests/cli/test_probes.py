@@ -16,7 +16,7 @@ def test_encode_keeps_works_out_and_says_what_they_can_show(encoded_for_seven: C
     assert "to keep 19 works or more out" in found.err
     assert "left out: 2 not trained on by choice, as probes" in found.err
     document = encoded_for_seven("encode", "--within", "none", "--members", 7, "--probes", "10%", "--json").document
-    assert (document["probes"], document["left_out"]) == (2, {"probe": 2})
+    assert (document["probes"], document["left_out"]) == (2, {"not trained on by choice": 2})
     encoding = document["id"]
     planned = encoded_for_seven("plan", "--within", "none", "--members", 7, "--probes", "10%")
     assert "16 units of 16 works" in planned.err
@@ -27,6 +27,8 @@ def test_encode_keeps_works_out_and_says_what_they_can_show(encoded_for_seven: C
     assert (
         f"encoding {encoding}: 1 work not trained on by choice, as probes" in encoded_for_seven("exposure", probe).out
     )
+    assert encoded_for_seven("works", "--probe", "--count").out.strip() == "2"
+    assert encoded_for_seven("works", "--no-probe", "--count").out.strip() == "16"
     withdrawn = encoded_for_seven("withdraw", probe, "--reason", "asked", "--dry-run")
     assert f"encoding {encoding}: 1 work of these kept out of all members by choice, as probes" in withdrawn.err
 

@@ -71,7 +71,7 @@ _LEFT_OUT = {
     "metadata only": "registered from metadata only",
     "missing": "missing",
     "no unit": "without a value in the unit's column",
-    "probe": "not trained on by choice, as probes",
+    "not trained on by choice": "not trained on by choice, as probes",
 }
 
 

@@ -14,6 +14,7 @@ from cli.options import (
     OffsetOption,
     OutOption,
     PermissionFilter,
+    ProbeFilter,
     RightsholderFilter,
     SyntheticFilter,
 )
@@ -30,6 +31,7 @@ def works(
     data_set: DataSetFilter = None,
     permission: PermissionFilter = None,
     synthetic: SyntheticFilter = None,
+    probe: ProbeFilter = None,
     limit: LimitOption = None,
     offset: OffsetOption = 0,
     count: CountOption = False,
@@ -43,6 +45,7 @@ def works(
         creditline works --rightsholder "Ada Example"
         creditline works --permission prohibited --data-set harvest --count
         creditline works --synthetic
+        creditline works --probe --count
         creditline works --out works.parquet
     """
     from registry.permissions.reasons import with_reasons
@@ -50,7 +53,12 @@ def works(
     from registry.works.listings import works as works_page
 
     chosen = WorksFilter(
-        rightsholder=rightsholder, licence=licence, data_set=data_set, permission=permission, synthetic=synthetic
+        rightsholder=rightsholder,
+        licence=licence,
+        data_set=data_set,
+        permission=permission,
+        synthetic=synthetic,
+        probe=probe,
     )
     with open_registry(home).connection() as connection:
         if count:

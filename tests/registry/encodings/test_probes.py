@@ -42,7 +42,7 @@ def test_a_share_of_the_works_is_in_no_unit(filled: Registry, within: str | None
     units, probes = load_units(filled, encoding.id), probes_of(filled, encoding.id)
     assert len(probes) == 4
     assert sorted([*probes, *units.asset_ids.tolist()]) == list(range(20))
-    assert (encoding.unit_count, encoding.left_out) == (16, {"probe": 4})
+    assert (encoding.unit_count, encoding.left_out) == (16, {"not trained on by choice": 4})
     again = create_encoding(filled, "asset", None, 10, 4, 0, NOW, within=within, support=support, probes=0.2)
     assert again.id == encoding.id
     plain = create_encoding(filled, "asset", None, 10, 4, 0, NOW, within=within, support=support)
@@ -71,7 +71,7 @@ def test_an_extension_leaves_probes_out(filled: Registry, folder: Path) -> None:
     register(filled, write_pictures(folder, ["later.png"], first=40))
     extended = extend_encoding(filled, encoding.id, NOW)
     assert probes_of(filled, extended.id) == probes
-    assert (extended.unit_count, extended.left_out) == (17, {"probe": 4})
+    assert (extended.unit_count, extended.left_out) == (17, {"not trained on by choice": 4})
     assert not set(probes) & set(load_units(filled, extended.id).asset_ids.tolist())
 
 
