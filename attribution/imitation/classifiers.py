@@ -1,4 +1,11 @@
-"""All classifiers of one audit, learned once, and what they answer about images."""
+"""All classifiers of one audit, learned once, and what they answer about images.
+
+A generator gives all its images a look of its own, such as a blur. To an encoder that look can be
+larger than the difference between artists, and then every image is taken for the same artist. So
+the *relative* questions take out the common look: the mean of the images' features minus the mean
+of the works'. The common look depends on no folder, so that images that are dealt to the folders at
+random stay exchangeable.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +20,12 @@ from attribution.imitation.encoders import OpenEncoder
 from attribution.imitation.identification import Probe, Prototypes, Standard, text_scores
 from attribution.imitation.matching import nearer_shares
 
-MethodName = Literal["zero-shot", "prototype", "probe"]
+MethodName = Literal["zero-shot", "prototype", "probe", "relative"]
 DESCRIPTIONS: Mapping[MethodName, str] = {
     "zero-shot": "the artist whose name, in a text, is most like the image",
     "prototype": "the artist whose works are, in the mean, most like the image",
     "probe": "a linear probe that learned the artists from their works (ridge regression)",
+    "relative": "the linear probe, after the common look of all images was taken out",
 }
 
 
@@ -47,6 +55,8 @@ class Classifiers:
     artist_of_work: Int64[np.ndarray, " work"]
     artists: int
     """The audited ones; they come first."""
+    level: Float64[np.ndarray, " feature"]
+    """Mean feature of the audited artists' works, each artist with the same weight."""
     texts: Float32[np.ndarray, "artist feature"] | None
     scores: Mapping[MethodName, Callable[[Float64[np.ndarray, "image feature"]], Float64[np.ndarray, "image artist"]]]
 
@@ -67,16 +77,28 @@ class Classifiers:
             "probe": Probe.learn(works, artist_of_work).scores,
         }
         encoded = None if encoder.texts is None else encoder.texts(texts)
-        return cls(standard, works, artist_of_work, artists, encoded, scores)  # type: ignore[arg-type]  # mypy takes the keys for any str
+        own = [np.asarray(features[artist_of_work == number], np.float64).mean(axis=0) for number in range(artists)]
+        return cls(standard, works, artist_of_work, artists, np.mean(own, axis=0), encoded, scores)  # type: ignore[arg-type]  # mypy takes the keys for any str
 
-    def answers(self, features: Float32[np.ndarray, "image feature"]) -> Answers:
-        """What the classifiers say of images with these features."""
+    def common_look(self, features: Float32[np.ndarray, "image feature"]) -> Float64[np.ndarray, " feature"]:
+        """What all these images have in common beside the works."""
+        return np.asarray(np.asarray(features, np.float64).mean(axis=0) - self.level)
+
+    def answers(
+        self, features: Float32[np.ndarray, "image feature"], look: Float64[np.ndarray, " feature"] | None = None
+    ) -> Answers:
+        """What the classifiers say of images with these features.
+
+        ``look``: the common look of the images; None: they are works.
+        """
         found = self.standard(features)
+        apart = found if look is None else self.standard(features - look)
         scores = {name: score(found) for name, score in self.scores.items()}
+        scores["relative"] = self.scores["probe"](apart)
         if self.texts is not None:
             scores = {"zero-shot": text_scores(features, self.texts), **scores}
         return Answers(
             {name: each.argmax(axis=1) for name, each in scores.items()},
             {name: each[:, : self.artists].argmax(axis=1) for name, each in scores.items()},
-            nearer_shares(found, self.works, self.artist_of_work, self.artists),
+            nearer_shares(apart, self.works, self.artist_of_work, self.artists),
         )

@@ -5,6 +5,8 @@ Features of all encoders are standardised over the works to learn from, then sca
 - *prototype*: the artist whose works' mean has the largest cosine with the image;
 - *probe*: a linear probe, ridge regression on the artists (closed form; every artist weighs the
   same, however many works there are); its ridge has the least leave-one-out error on the works;
+- *relative*: the probe, after the common look of the images was taken out
+  (:mod:`attribution.imitation.classifiers`);
 - *zero-shot*: the artist whose name, in a text, has the largest cosine with the image (MSI).
 """
 

@@ -131,15 +131,20 @@ class ImitationAudit:
         classifiers = Classifiers.learn(features[~held], artist_of_work[~held], self.artists, self.encoder, texts)
 
         image_pixels = pixels_at(self.audited.images, self.settings.size)
-        images = Group(
-            self._artist_of_image, classifiers.answers(self._features(image_pixels, "features of images", report))
-        )
+        of_images = self._features(image_pixels, "features of images", report)
+        look = classifiers.common_look(of_images)
+        images = Group(self._artist_of_image, classifiers.answers(of_images, look))
         works = Group(artist_of_work[held], classifiers.answers(features[held]))
         with self.registry.connection() as connection:
             copies = near_copies(connection, list(image_pixels), asset_ids)
         again = self._without(device, report)
-        rows, without = self._answers({name: each.without for name, each in again.items()}, classifiers, report)
-        control_rows, control = self._answers({name: each.control for name, each in again.items()}, classifiers, report)
+
+        def answers(kind: Mapping[str, Mapping[str, Picture]]) -> tuple[Int64[np.ndarray, " again"], Answers]:
+            rows, pixels = self._made(kind)
+            return rows, classifiers.answers(self._features(pixels, "features of images without artists", report), look)
+
+        rows, without = answers({name: each.without for name, each in again.items()})
+        control_rows, control = answers({name: each.control for name, each in again.items()})
         made = made_again(self.audited.images, again)
         keep_pictures(self.registry.home, self.works[: self.artists], self.audited.images, made)
         return ImitationFacts(
@@ -218,16 +223,11 @@ class ImitationAudit:
             lambda done, total: report("images without artists", done, total),
         )
 
-    def _answers(
-        self, made: Mapping[str, Mapping[str, Picture]], classifiers: Classifiers, report: Report
-    ) -> tuple[Int64[np.ndarray, " again"], Answers]:
-        """Rows of images made again (by artist and sample), and answers about them."""
+    def _made(self, made: Mapping[str, Mapping[str, Picture]]) -> tuple[Int64[np.ndarray, " again"], Pixels]:
+        """Rows and pixels of images that were made again, by artist and sample."""
         rows = [row for row, each in enumerate(self.audited.images) if each.name in made.get(each.artist, {})]
         pictures = (made[self.audited.images[row].artist][self.audited.images[row].name] for row in rows)
-        pixels = _at(pictures, self.settings.size)
-        return np.array(rows, dtype=np.int64), classifiers.answers(
-            self._features(pixels, "features of images without artists", report)
-        )
+        return np.array(rows, dtype=np.int64), _at(pictures, self.settings.size)
 
     def _image_parts(
         self,

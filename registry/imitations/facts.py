@@ -93,7 +93,7 @@ class OfArtist(Part):
 class Method(Part):
     """One way to identify the artist of an image."""
 
-    name: Literal["zero-shot", "prototype", "probe"]
+    name: Literal["zero-shot", "prototype", "probe", "relative"]
     description: str
     classes: int = Field(description="Names to choose from: the artists, and the distractors.")
     chance: float
@@ -109,7 +109,8 @@ class Matched(Part):
     """How like an artist's works the images are that are meant to imitate the artist."""
 
     nearer: Interval | Missing = Field(
-        description="How often an image is more like a work of the artist than like one of the others; 0.5: no more."
+        description="How often an image is more like a work of the artist than like one of the others, after the common look "
+        "of all images was taken out; 0.5: no more."
     )
     works_nearer: Interval | Missing = Field(description="The same for the artist's own works.")
     auc: Interval | Missing = Field(
@@ -123,7 +124,7 @@ class Matched(Part):
 class Drop(Part):
     """One classifier's answers about the same seeds, with and without training on the artists."""
 
-    method: Literal["zero-shot", "prototype", "probe"]
+    method: Literal["zero-shot", "prototype", "probe", "relative"]
     with_training: Counted | Missing
     without_training: Counted | Missing
     others_left_out: Counted | Missing = Field(

@@ -118,9 +118,11 @@ def artist_rows(facts: ImitationFacts) -> tuple[list[dict[str, Any]], dict[str, 
     legend = {"artist": "", "images": "", "works": "Works compared, of these some held out."}
     for method in facts.methods:
         legend[f"identified {method.name}"] = f"Share of the images: {method.description}."
-        legend[f"works {method.name}"] = "The same for held-out works: the ceiling."
+        if method.name != "relative":  # works have no common look to take out
+            legend[f"works {method.name}"] = "The same for held-out works: the ceiling."
     legend |= {
-        "nearer": "How often an image is more like a work of the artist than like one of the others; 0.5: no more.",
+        "nearer": "How often an image, without the common look of all images, is more like a work of the artist than like "
+        "one of the others; 0.5: no more.",
         "auc": "How often an image of the artist has a larger 'nearer' than an image of the others.",
         "p": "Rank test: how often images dealt at random do as well.",
         "q": "p, corrected for the number of artists.",
@@ -136,7 +138,9 @@ def _row(facts: ImitationFacts, place: int) -> list[object]:
     artist, matched = facts.artists[place], facts.matching[place]
     row: list[object] = [artist.name, artist.images, len(artist.works) + len(artist.works_held_out)]
     for method in facts.methods:
-        row += [_share(method.artists[place].images), _share(method.artists[place].works)]
+        row.append(_share(method.artists[place].images))
+        if method.name != "relative":
+            row.append(_share(method.artists[place].works))
     row += [_value(matched.nearer), _value(matched.auc), _rounded(matched.p_value), _rounded(matched.q_value)]
     if not isinstance(facts.ablation, Missing):
         name = words.first_method(facts).name

@@ -9,13 +9,20 @@ NOT_A_CAUSE = (
     "Likeness says that images resemble works. It does not say that a model was trained on them: a model can come close to a "
     "style by works of others, and by a description."
 )
-METHODS = {"zero-shot": "by texts", "prototype": "by the nearest mean", "probe": "by a linear probe"}
+METHODS = {
+    "zero-shot": "by texts",
+    "relative": "by a linear probe, after the common look of all images is taken out,",
+}
 
 
 def first_method(facts: ImitationFacts) -> Method:
-    """The classifier of the headline: zero-shot where it was asked, else the probe."""
+    """The classifier of the headline: zero-shot where it was asked, else the relative probe.
+
+    A generator's own look, such as a blur, would hide differences between artists from the plain
+    probe.
+    """
     by_name = {method.name: method for method in facts.methods}
-    return by_name.get("zero-shot") or by_name["probe"]
+    return by_name.get("zero-shot") or by_name["relative"]
 
 
 def drop_of(facts: ImitationFacts) -> Drop | None:
@@ -46,6 +53,7 @@ def sentences(facts: ImitationFacts) -> list[str]:
     found = [
         f"The images are identified {METHODS[method.name]} among {count(method.classes, 'name')}, so chance alone gives "
         f"{percent(method.chance)}. {ceiling(method.works)}",
+        *left_in(facts),
         f"The images of {sum(each.passes for each in facts.matching):,} of {count(len(facts.artists), 'artist')} are more like "
         f"the artist's works than the other images are, by a rank test (q at most {number(facts.settings.rate, 2)}).",
     ]
@@ -55,6 +63,17 @@ def sentences(facts: ImitationFacts) -> list[str]:
             "only imitations."
         )
     return [*found, cause(facts)]
+
+
+def left_in(facts: ImitationFacts) -> list[str]:
+    """How many are identified if the common look of all images counts, too."""
+    found = next((method.images for method in facts.methods if method.name == "probe"), None)
+    if first_method(facts).name != "relative" or not isinstance(found, Counted):
+        return []
+    return [
+        f"With the common look left in, {found.count:,} of {found.total:,} are: the less, the more all images look alike, and "
+        "unlike works."
+    ]
 
 
 def cause(facts: ImitationFacts) -> str:

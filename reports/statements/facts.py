@@ -302,7 +302,7 @@ class ImitationPart(Facts):
     artist: str
     by: str = Field(description="rightsholder, or the column of the works that names the artist.")
     images: int = Field(description="Images that were meant to imitate the artist.")
-    method: Literal["zero-shot", "prototype", "probe"]
+    method: Literal["zero-shot", "prototype", "probe", "relative"]
     chance: float
     identified: Counted | Missing = Field(description="How many of the images are identified as the artist's.")
     works_identified: Counted | Missing = Field(description="The same for the artist's own works, held out.")

@@ -30,7 +30,7 @@ OWN, AGAIN, CONTROL = (
 )
 NONE = {"not_measured": "there is none"}
 METHOD = {
-    "name": "probe",
+    "name": "relative",
     "description": "a linear probe",
     "classes": 3,
     "chance": 1 / 3,
@@ -46,7 +46,7 @@ METHOD = {
 }
 INTERVAL = {"value": 0.9, "low": 0.8, "high": 1.0}
 DROP = {
-    "method": "probe",
+    "method": "relative",
     "with_training": OWN,
     "without_training": AGAIN,
     "others_left_out": CONTROL,
@@ -90,7 +90,7 @@ FACTS: dict[str, Any] = {
         {"name": "Ben Example", "rightsholders": [1], "images": 0, "works": [], "works_held_out": []},
     ],
     "distractors": [{"name": "Cleo Example", "works": []}],
-    "methods": [METHOD],
+    "methods": [METHOD | {"name": "probe"}, METHOD],
     "matching": [MATCHED, UNMATCHED],
     "ablation": {"not_measured": "the images are from outside"},
     "images": [
@@ -98,7 +98,7 @@ FACTS: dict[str, Any] = {
             "artist": 0,
             "name": f"{EVIL}/1.png",
             "sha256": "b" * 64,
-            "identified": {"probe": EVIL},
+            "identified": {"probe": EVIL, "relative": EVIL},
             "nearer": 0.9,
             "near_copy_of": 7,
             "without": None,
