@@ -6,9 +6,10 @@ place in this list. Shares carry Wilson's interval (Wilson 1927).
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SHA256 = "^[0-9a-f]{64}$"
 
@@ -181,10 +182,22 @@ class ImitationFacts(Part):
     settings: Settings
     artists: list[ArtistPart]
     distractors: list[Distractor]
-    methods: list[Method]
+    methods: list[Method] = Field(min_length=1)
     matching: list[Matched]
     ablation: Ablation | Missing
     images: list[ImagePart]
     findings: list[str] = Field(description="What was left out, and why.")
     versions: dict[str, str]
     seconds: float
+
+    @model_validator(mode="after")
+    def _about_the_same_artists(self) -> Self:
+        """Every list about artists has an entry for each, so that readers need not look."""
+        lists: list[Sequence[Part]] = [self.matching, *(method.artists for method in self.methods)]
+        if isinstance(self.ablation, Ablation):
+            lists.append(self.ablation.artists)
+        if any(len(each) != len(self.artists) for each in lists):
+            raise ValueError("lists about artists differ in length")
+        if any(not 0 <= image.artist < len(self.artists) for image in self.images):
+            raise ValueError("an image names an artist that is not in the list")
+        return self

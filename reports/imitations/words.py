@@ -22,7 +22,7 @@ def first_method(facts: ImitationFacts) -> Method:
     probe.
     """
     by_name = {method.name: method for method in facts.methods}
-    return by_name.get("zero-shot") or by_name["relative"]
+    return by_name.get("zero-shot") or by_name.get("relative") or facts.methods[0]
 
 
 def drop_of(facts: ImitationFacts) -> Drop | None:
@@ -50,8 +50,9 @@ def headline(facts: ImitationFacts) -> str:
 def sentences(facts: ImitationFacts) -> list[str]:
     """What supports the headline, and what it does not say."""
     method = first_method(facts)
+    how = METHODS.get(method.name, "by works")
     found = [
-        f"The images are identified {METHODS[method.name]} among {count(method.classes, 'name')}, so chance alone gives "
+        f"The images are identified {how} among {count(method.classes, 'name')}, so chance alone gives "
         f"{percent(method.chance)}. {ceiling(method.works)}",
         *left_in(facts),
         f"The images of {sum(each.passes for each in facts.matching):,} of {count(len(facts.artists), 'artist')} are more like "
@@ -125,8 +126,8 @@ def without(facts: ImitationFacts, place: int) -> str | None:
     found = facts.ablation.artists[place]
     if found.not_measured is not None:
         return f"What training on the artist added was not measured: {found.not_measured}."
-    drop = next(drop for drop in found.methods if drop.method == first_method(facts).name)
-    if isinstance(drop.without_training, Missing) or isinstance(drop.drop, Missing):
+    drop = next((drop for drop in found.methods if drop.method == first_method(facts).name), None)
+    if drop is None or isinstance(drop.without_training, Missing) or isinstance(drop.drop, Missing):
         return None
     left = count(found.members_left, "member")
     return (
