@@ -55,6 +55,7 @@ from reports.outputs.artefacts import read_artefact
 from reports.outputs.selection import newest_audits
 from reports.outputs.write import write_reports
 from reports.rendering.pictures import data_uri, read_picture
+from tests.support.sealing import reseal
 
 CANDIDATES, DECOYS, N, H = 10, 1_000, 16, 8
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -158,6 +159,8 @@ def build(home: Home, outputs: int, side: int) -> Registry:
         )
         for table in ("candidate", "candidate_work"):
             connection.execute(f"INSERT INTO {table} SELECT {table}.* REPLACE ({audit} AS audit_id) {copies}, {table}")
+    # Reports are made of sealed rows alone.
+    reseal(registry)
     return registry
 
 

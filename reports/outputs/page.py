@@ -8,7 +8,7 @@ from functools import partial
 from markupsafe import Markup
 
 from registry.outputs.base_claim import IN_FINE_TUNING
-from registry.outputs.grades import SLIGHT
+from registry.outputs.grades import SLIGHT, Thresholds
 from registry.outputs.strength import Strength, strength_of
 from reports.facts import BasePart, NotMeasured
 from reports.outputs.facts import Candidate, IndexFacts, ReportFacts, Work
@@ -46,6 +46,7 @@ def report_values(report: Report) -> dict[str, object]:
         "sources": [each for each in passing if not is_slight(each)],
         "slight": [each for each in passing if is_slight(each)],
         "mark": mark,
+        "thresholds": Thresholds.of(facts.method.settings),
         "strength": _label(facts),
         "headline": _headline(facts),
         "lead": _lead(facts),
