@@ -55,7 +55,7 @@ from reports.outputs.artefacts import read_artefact
 from reports.outputs.selection import newest_audits
 from reports.outputs.write import write_reports
 from reports.rendering.pictures import data_uri, read_picture
-from tests.support.sealing import reseal
+from tests.support.sealing import add_sealed, reseal
 
 CANDIDATES, DECOYS, N, H = 10, 1_000, 16, 8
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -142,8 +142,7 @@ def build(home: Home, outputs: int, side: int) -> Registry:
     for folder in (home.picture("x").parent, home.sample_image("x").parent, home.audit("x").parent):
         folder.mkdir(parents=True, exist_ok=True)
     for rows in (_works(home, side), _ensemble(), _first_audit(home, side)):
-        with registry.session() as session:
-            session.add_all(rows)
+        add_sealed(registry, NOW, *rows)
     with registry.connection() as connection:
         for number in range(1, outputs):
             sample, audit = f"{number:012x}", f"{number + 2**40:012x}"
