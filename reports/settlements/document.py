@@ -114,12 +114,11 @@ def read_settlement(registry: Registry, subject: str, scratch: Path) -> Reading[
         counted = SettledOutputs(**vars(outputs))
         rows, unattributed = _rows(connection, counted.divided)
         ensembles, methods = _methods(connection)
-    attributed = [row for row in rows if row.amount > 0]
     facts = SettlementFacts(
         by=asked.by,
         first_day=asked.first_day,
         last_day=asked.last_day,
-        verdict=words.verdict(asked.by, counted, unattributed, sum(row.name is not None for row in attributed)),
+        verdict=words.verdict(asked.by, counted, unattributed, rows),
         explanation=words.explanation(counted, rows[0] if rows else None),
         outputs=counted,
         unattributed=unattributed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reports.rendering.wording import count, percent, quoted
 from reports.settlements.facts import SettledOutputs, SettledRow
 
@@ -37,16 +39,17 @@ LIMITS: tuple[tuple[str, str], ...] = (
 """(statement, explanation) pairs; part of every settlement table."""
 
 
-def verdict(by: str, outputs: SettledOutputs, unattributed: SettledRow, rows: int) -> str:
+def verdict(by: str, outputs: SettledOutputs, unattributed: SettledRow, rows: Sequence[SettledRow]) -> str:
     """The result in one sentence."""
     if not outputs.divided:
         return "No output of this period is divided, so there is nothing to settle."
     one, many = WAYS[by]
     what = "the one divided output" if outputs.divided == 1 else f"{outputs.divided:,} divided outputs"
-    return (
-        f"Of {what}, {percent(1.0 - unattributed.share)} is attributed to {count(rows, one, many)}; "
-        f"{percent(unattributed.share)} stays unattributed."
-    )
+    named = [row for row in rows if row.name is not None and row.amount > 0]
+    parts = [f"{percent(sum(row.share for row in named))} is attributed to {count(len(named), one, many)}"]
+    if unnamed := sum(row.share for row in rows if row.name is None):
+        parts.append(f"{percent(unnamed)} to works without a {one} on record")
+    return f"Of {what}, {', '.join(parts)}; {percent(unattributed.share)} stays unattributed."
 
 
 def explanation(outputs: SettledOutputs, first: SettledRow | None) -> str:

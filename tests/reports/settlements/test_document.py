@@ -16,6 +16,7 @@ from registry.storage.database import Registry
 from reports.issuing.document import Written
 from reports.settlements.document import SETTLEMENT, Asked
 from reports.settlements.facts import SettlementFacts
+from tests.support.statement_world import make_filled_statement_world
 from tests.support.world import NOON, World
 
 
@@ -97,3 +98,17 @@ def test_an_unknown_subject_is_not_found(subject: str) -> None:
 @pytest.mark.parametrize("subject", ["rightsholder", "licence 2026-01-01..", "data-set ..2026-01-31"])
 def test_a_subject_is_read_as_it_is_written(subject: str) -> None:
     assert str(Asked.of(subject)) == subject
+
+
+@pytest.mark.parametrize("by", ["rightsholder", "licence"])
+def test_works_of_several_rightsholders_are_divided_among_them(tmp_path: Path, by: str) -> None:
+    """Nothing is lost and nothing counts twice where works have several rightsholders and records
+    were merged: the rows of every output sum to its shares, which sum to 1 here.
+    """
+    world = make_filled_statement_world(tmp_path / "home")
+    facts = SETTLEMENT.write(world.registry, by, tmp_path / "out", NOON).facts
+    assert facts.outputs.divided > 1
+    assert sum(row.amount for row in facts.rows) == pytest.approx(facts.outputs.divided)
+    assert facts.unattributed.amount == pytest.approx(0, abs=1e-6)
+    assert len({row.id for row in facts.rows}) == len(facts.rows)
+    assert all(0 <= (row.low or 0) <= row.share + 1e-9 for row in facts.rows)
