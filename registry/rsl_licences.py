@@ -1,5 +1,8 @@
 """The licences of RSL 1.0, Really Simple Licensing: what they say of a use.
 
+They stand in a document of a site (:mod:`registry.site_policies.rsl`) or in the XMP of a file
+(:mod:`registry.metadata.xmp`).
+
 A ``content`` element lists the licences on offer. Each licence permits and prohibits *usages*,
 under conditions (payment, users, countries, a licence server).
 
