@@ -17,8 +17,8 @@ import numpy as np
 
 from reports.portfolios.cover import Cover, Real, Whole
 
-MOST_ENTRIES = 20_000
-MOST_RIGHTSHOLDERS = 400
+MOST_ENTRIES = 50_000
+MOST_RIGHTSHOLDERS = 1_000
 MOST_NODES = 2_000
 OPTIMAL, INFEASIBLE = 0, 2
 """States of scipy's solver."""
