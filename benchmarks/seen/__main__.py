@@ -6,7 +6,8 @@ saw. Sets, networks and members are those of the comparison of rankers (:mod:`be
 
 - the ROC of the product's statistic beside rival attacks on the same members
   (:mod:`benchmarks.seen.attacks`);
-- false alarms of the conformal p: unseen pictures are dealt at random into probes and images;
+- false alarms of the conformal p: unseen pictures are dealt at random into probes and images, so
+  that the mean over divisions is right by construction and checks the code; one division varies;
 - changed copies of works: the share that is found with an error of at most 5 %;
 - look-alikes: false alarms among the unseen pictures nearest to a work.
 
