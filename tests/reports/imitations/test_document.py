@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from registry.errors import IntegrityError, NotFoundError
 from registry.event_log.events import changing
@@ -21,6 +22,8 @@ from registry.storage.database import Registry
 from reports.imitations import words
 from reports.imitations.document import IMITATION
 from reports.statements.document import STATEMENT
+from tests.reports.outputs.test_pages import fits, unfold, visit
+from tests.reports.statements.test_page import broken_rules
 from tests.support.statement_world import make_statement_world
 from tests.support.works import NOW
 
@@ -187,3 +190,16 @@ def test_the_statement_of_the_artist_lists_the_audit(tmp_path: Path) -> None:
     [listed] = STATEMENT.facts_now(world.registry, f"#{ada}")["imitations"]
     assert listed["identified"]["count"] == 7
     assert listed["training_added"] is None
+
+
+@pytest.mark.browser
+def test_the_page_fits_desk_and_phone(browser: Browser, tmp_path: Path) -> None:
+    """With a drop and hostile names; every table says what its cells are about."""
+    registry = recorded(tmp_path, source="samples", ensemble=None, ablation=ABLATION)
+    written = IMITATION.write(registry, FACTS["id"], tmp_path, NOW)
+    for width in (390, 1280):
+        with visit(browser, written.page, width, "dark") as page:
+            unfold(page)
+            assert fits(page, width)
+            assert page.evaluate("[...document.querySelectorAll('th')].every(cell => cell.scope)")
+            assert broken_rules(page) == []
