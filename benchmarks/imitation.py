@@ -37,7 +37,7 @@ from attribution.imitation.classifiers import Classifiers
 from attribution.imitation.encoders import open_encoder
 from attribution.imitation.inputs import images_of_samples, read_aliases
 from attribution.imitation.run import ImitationAudit
-from attribution.imitation.summary import Group, matching_facts, method_facts
+from attribution.imitation.summary import Group, assignment_facts, matching_facts, method_facts
 from attribution.process_pool import choose_device
 from benchmarks.record import conclude
 from registry.home import Home
@@ -122,12 +122,14 @@ def styles_of(source: Path, weights: Path, encoder_name: str) -> dict[str, Any]:
         "auc": {house: each.auc.model_dump() for house, each in zip(houses, tests, strict=True)},
         "q": {house: each.q_value for house, each in zip(houses, tests, strict=True)},
         "matched": sum(each.passes for each in tests),
+        "assignment": assignment_facts(images, SEED).model_dump(),
         "names_dealt_at_random": {
             "identified": {
                 name: _shown(method_facts(name, null, null, houses, len(houses)).images)
                 for name in null.answers.identified
             },
             "matched": sum(each.passes for each in null_tests),
+            "assignment": assignment_facts(null, SEED).model_dump(),
         },
     }
 
@@ -196,7 +198,10 @@ def samples_of_home(home: Path, weights: Path, by: str, artists: Path | None) ->
     audited = images_of_samples(registry.home, ensemble, rows, known, read_aliases(artists))
     audit = ImitationAudit.prepare(registry, audited, known, settings, open_encoder("style", weights), ensemble)
     facts = audit.measure(choose_device("cpu", 1)).model_dump(mode="json")
-    kept = {name: facts[name] for name in ("settings", "methods", "matching", "ablation", "findings", "seconds")}
+    kept = {
+        name: facts[name]
+        for name in ("settings", "methods", "matching", "assignment", "ablation", "findings", "seconds")
+    }
     return {
         "artists": {each["name"]: {"images": each["images"]} for each in facts["artists"]},
         "near_copies": sum(image["near_copy_of"] is not None for image in facts["images"]),

@@ -24,7 +24,7 @@ from attribution.imitation.encoders import OpenEncoder
 from attribution.imitation.inputs import Audited, pixels_at
 from attribution.imitation.pictures import keep_pictures, made_again
 from attribution.imitation.splits import held_out_works
-from attribution.imitation.summary import Group, ablation_facts, matching_facts, method_facts
+from attribution.imitation.summary import Group, ablation_facts, assignment_facts, matching_facts, method_facts
 from attribution.process_pool import Device
 from registry.errors import UsageError
 from registry.ids import content_id
@@ -169,6 +169,7 @@ class ImitationAudit:
             ],
             methods=[method_facts(name, images, works, self.names, self.artists) for name in images.answers.identified],
             matching=matching_facts(images, works, self.artists, self.settings.rate, self.settings.seed),
+            assignment=assignment_facts(images, self.settings.seed),
             ablation=Missing(not_measured=OUTSIDE)
             if self.ensemble is None
             else ablation_facts(images, rows, without, control_rows, control, list(again.values()), self.settings.seed),

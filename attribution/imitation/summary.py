@@ -12,10 +12,11 @@ from jaxtyping import Bool, Int64
 from attribution.imitation.ablation import WithoutArtist
 from attribution.imitation.classifiers import DESCRIPTIONS, Answers, MethodName
 from attribution.imitation.intervals import auc_interval, fewer_than_before_p, mean_interval, paired_difference
-from attribution.imitation.matching import rank_test
+from attribution.imitation.matching import assignment_test, rank_test
 from attribution.metrics.statistics import benjamini_hochberg, share_of
 from registry.imitations.facts import (
     Ablation,
+    Assignment,
     Confusion,
     Counted,
     Drop,
@@ -117,6 +118,12 @@ def matching_facts(images: Group, works: Group, artists: int, rate: float, seed:
             )
         )
     return found
+
+
+def assignment_facts(images: Group, seed: int) -> Assignment:
+    """The test of all artists together."""
+    p_value, assignments = assignment_test(images.answers.nearer, images.artist, seed)
+    return Assignment(p_value=p_value, assignments=assignments)
 
 
 def ablation_facts(

@@ -122,6 +122,13 @@ class Matched(Part):
     passes: bool
 
 
+class Assignment(Part):
+    """Whether the images fit their own artists better than the same images, otherwise assigned."""
+
+    p_value: float = Field(description="Share of the assignments of folders to artists that fit as well.")
+    assignments: int = Field(description="Assignments that were compared, the real one among them.")
+
+
 class Drop(Part):
     """One classifier's answers about the same seeds, with and without training on the artists."""
 
@@ -184,6 +191,7 @@ class ImitationFacts(Part):
     distractors: list[Distractor]
     methods: list[Method] = Field(min_length=1)
     matching: list[Matched]
+    assignment: Assignment
     ablation: Ablation | Missing
     images: list[ImagePart]
     findings: list[str] = Field(description="What was left out, and why.")

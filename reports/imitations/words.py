@@ -58,6 +58,10 @@ def sentences(facts: ImitationFacts) -> list[str]:
         f"The images of {sum(each.passes for each in facts.matching):,} of {count(len(facts.artists), 'artist')} are more like "
         f"the artist's works than the other images are, by a rank test (q at most {number(facts.settings.rate, 2)}).",
     ]
+    found.append(
+        f"Assigned to the artists in another way, the same images fit as well in {percent(facts.assignment.p_value)} of "
+        f"{facts.assignment.assignments:,} ways (p {number(facts.assignment.p_value, 2)})."
+    )
     if copies := sum(image.near_copy_of is not None for image in facts.images):
         found.append(
             f"{count(copies, 'image is a near duplicate', 'images are near duplicates')} of a compared work: copies, and not "

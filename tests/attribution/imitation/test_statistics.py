@@ -12,7 +12,7 @@ from scipy import stats
 
 from attribution.imitation.identification import RIDGES, Probe, Prototypes, Standard, text_scores
 from attribution.imitation.intervals import Z, auc_interval, fewer_than_before_p, mean_interval, paired_difference
-from attribution.imitation.matching import nearer_shares, rank_test
+from attribution.imitation.matching import assignment_test, nearer_shares, rank_test
 from attribution.imitation.splits import held_out_works
 from attribution.metrics.statistics import Share
 from registry.imitations.facts import Interval, Missing
@@ -149,6 +149,26 @@ def test_p_is_uniform_if_images_are_dealt_at_random() -> None:
         p_values.append(rank_test(nearer[order[:12]], nearer[order[12:]]).p_value)
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
     assert np.mean(np.array(p_values) <= 0.05) < 0.09
+
+
+def test_the_assignment_is_tested_against_all_others() -> None:
+    """Exactly for few artists; folders that differ for another reason do not fit."""
+    artist = np.repeat([0, 1, 2], 4)
+    fitting = np.eye(3)[artist]
+    p_value, assignments = assignment_test(fitting, artist, 0)
+    assert p_value == pytest.approx(1 / 6)
+    assert assignments == 6
+    assert assignment_test(fitting[:, [1, 2, 0]], artist, 0)[0] > 0.3
+    generator = np.random.default_rng(4)
+    p_values = []
+    for _ in range(200):
+        folders = generator.normal(0, 1, (5, 5))
+        p_values.append(assignment_test(folders[np.repeat(np.arange(5), 3)], np.repeat(np.arange(5), 3), 0)[0])
+    assert 0.0 < np.mean(np.array(p_values) <= 0.1) < 0.18
+    many = np.arange(9)
+    p_value, assignments = assignment_test(np.eye(9), many, 0)
+    assert p_value == pytest.approx(1e-4)
+    assert assignments == 10_000
 
 
 def test_a_perfect_match_has_an_area_of_one() -> None:

@@ -95,6 +95,7 @@ FACTS: dict[str, Any] = {
     "distractors": [{"name": "Cleo Example", "works": []}],
     "methods": [METHOD | {"name": "probe"}, METHOD],
     "matching": [MATCHED, UNMATCHED],
+    "assignment": {"p_value": 0.25, "assignments": 4},
     "ablation": {"not_measured": "the images are from outside"},
     "images": [
         {
