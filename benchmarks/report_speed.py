@@ -27,9 +27,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 from safetensors.numpy import save
+from scipy.stats import false_discovery_control
 from sqlmodel import col, select
 
 from benchmarks.record import conclude
+from registry.basis.p_values import exact_p_values
 from registry.home import Home
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
@@ -244,6 +246,11 @@ def _first_audit(home: Home, side: int) -> list[Any]:
     image_sha256 = hashlib.sha256(home.sample_image(sample_id).read_bytes()).hexdigest()
     generator = np.random.default_rng(0)
     decoys, influences = generator.normal(size=(CANDIDATES, DECOYS)), generator.random(CANDIDATES) * 50
+    # Candidate k is beaten by 20 k decoys.
+    ordered = -np.sort(-decoys, axis=1)
+    statistics = np.array([row[20 * place - 1] - 1e-9 if place else row[0] + 1.0 for place, row in enumerate(ordered)])
+    p_values = exact_p_values(statistics, decoys)
+    q_values = false_discovery_control(p_values)
     data = save(
         {
             "decoy_statistic": decoys,
@@ -302,9 +309,9 @@ def _first_audit(home: Home, side: int) -> list[Any]:
                 rank=place + 1,
                 unit_number=place,
                 score=1.0 - place / 10,
-                statistic=4.0 - place / 2,
-                p_value=(1 + 20 * place) / (DECOYS + 1),
-                q_value=min(1.0, (1 + 20 * place) * 5 / (DECOYS + 1)),
+                statistic=float(statistics[place]),
+                p_value=float(p_values[place]),
+                q_value=float(q_values[place]),
                 effect=0.5,
                 effect_low=0.4,
                 effect_high=0.6,
