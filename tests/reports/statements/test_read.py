@@ -199,7 +199,7 @@ def test_work_of_a_group_is_not_called_found(world: StatementWorld, tmp_path: Pa
     assert any(row["outputs_group_found"] != "0" for row in rows)
     place = tmp_path / "given"
     page = STATEMENT.write(world.registry, f"#{world.holder(ADA)}", place, NOW).page.read_text("utf-8")
-    assert "its group passed for" in page
+    assert "its group was found in" in page
 
 
 def test_members_are_those_of_the_codes(filled: StatementWorld, tmp_path: Path) -> None:
