@@ -171,6 +171,8 @@ def effect_in_words(candidate: Candidate) -> str:
         return f"Not measured: {effect.not_measured}."
     to = "work" if candidate.work_count == 1 else "works"
     value, low, high = (f"{number(100 * each, 2)} %" for each in (effect.value, effect.low, effect.high))
+    if not candidate.passes:
+        return f"If there is an effect, it is with 95 % confidence between {low} and {high} of the way to the {to}."
     return (
         f"The models that saw the {to} move the output {value} of the way towards "
         f"{'it' if to == 'work' else 'them'}; with 95 % confidence, between {low} and {high}."

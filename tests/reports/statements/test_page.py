@@ -23,7 +23,7 @@ from reports.issuing.document import Written
 from reports.issuing.issue import find_issued
 from reports.issuing.stamp import SUFFIX, Stamp
 from reports.statements.document import STATEMENT
-from reports.statements.page import Statement
+from reports.statements.page import CARDS, Statement, works_found
 from tests.reports.outputs.test_pages import visit
 from tests.support.sealing import reseal
 from tests.support.statement_world import StatementWorld, make_filled_statement_world, record_run
@@ -118,6 +118,24 @@ def test_images_are_further_ones_only_beside_images_with_findings(hostile: tuple
         assert said in page
         assert ("further image" in page) == bool(found and tested.tested > found)
         assert page.count("were similar enough to be tested") == (tested.tested > found)
+
+
+def test_findings_are_listed_by_work(hostile: tuple[Registry, Written[Statement]]) -> None:
+    """A work that was found in several images is one entry with all of them; none is lost; every
+    image has the picture without the work, or why there is none.
+    """
+    statement = hostile[1].facts
+    generated = [output for output in statement.facts.outputs if output.kind == "sample"]
+    found = works_found(statement.facts.outputs)
+    places = [(each.finding.audit_id, each.finding.rank) for work in found for each in work.images]
+    assert sorted(places) == sorted((each.audit_id, each.rank) for output in generated for each in output.findings)
+    assert len(found) < len(places), "some work is found more than once"
+    named = [tuple(each.asset_id for each in work.unit.works) for work in found if work.unit.unit_kind == "asset"]
+    assert len(named) == len(set(named))
+    page = hostile[1].page.read_text("utf-8")
+    shown = sum(len(work.shown) for work in found[:CARDS])
+    assert page.count("<b>Without ") == shown
+    assert page.count("Your share of the image: ") == shown
 
 
 def test_formulas_are_defused_in_tables(hostile: tuple[Registry, Written[Statement]]) -> None:

@@ -1,0 +1,83 @@
+"""What a report's page says beside the facts: its strength, its order, and its marks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reports.facts import NotMeasured
+from reports.outputs.facts import Effect, ReportFacts
+from reports.outputs.illustrations import Report
+from reports.outputs.page import effect_in_words, in_order, is_slight, mark, report_values
+from reports.outputs.read import read_audit
+from reports.outputs.selection import newest_audits
+from tests.support.world import World
+
+
+@pytest.fixture(scope="module")
+def reports(world: World) -> list[Report]:
+    """One report of every kind."""
+    with world.registry.session() as session:
+        return [read_audit(session, world.home, audit) for audit in newest_audits(session)]
+
+
+def graded(facts: ReportFacts, *grades: str) -> ReportFacts:
+    """The facts with other grades for the first candidates, all of which pass."""
+    candidates = [
+        each.model_copy(update={"grade": grades[place], "passes": True}) if place < len(grades) else each
+        for place, each in enumerate(facts.candidates)
+    ]
+    return facts.model_copy(update={"candidates": candidates})
+
+
+def test_the_main_source_comes_first_whatever_its_q(reports: list[Report]) -> None:
+    """By grade, and slight effects are told apart from sources."""
+    facts = graded(reports[1].facts, "detectable but slight", "main source")
+    assert [each.rank for each in in_order(facts)] == [2, 1]
+    assert [mark(each) for each in in_order(facts)] == ["Main source", "Detectable but slight"]
+    values = report_values(Report(facts, reports[1].shown))
+    assert [[each.rank for each in values[name]] for name in ("sources", "slight")] == [[2], [1]]  # type: ignore[attr-defined]
+
+
+def test_strength_in_words(reports: list[Report]) -> None:
+    """A q close under the rate is borderline; a slight effect is weak; nothing found is told so."""
+    labels = [report_values(report)["strength"] for report in reports]
+    assert labels[0] == "Borderline finding", "0.029 at a rate of 0.05"
+    assert labels[1] == "Strong finding"
+    assert labels[2] == "No source found"
+    slight = graded(reports[1].facts, "detectable but slight", "detectable but slight")
+    values = report_values(Report(slight, reports[1].shown))
+    assert values["strength"] == "Weak finding"
+    assert "slight" in str(values["lead"])
+
+
+def test_an_effect_is_claimed_of_a_source_alone(reports: list[Report]) -> None:
+    """Of another candidate the interval is told; what was not measured says why."""
+    source, other = (reports[0].facts.candidates[place] for place in (0, 1))
+    effect = Effect(value=0.06, low=-0.04, high=0.18)
+    told = effect_in_words(source.model_copy(update={"effect": effect}))
+    assert told.startswith("The models that saw the work move the output 6 % of the way")
+    told = effect_in_words(other.model_copy(update={"effect": effect}))
+    assert told.startswith("If there is an effect")
+    assert "between −4 % and 18 %" in told
+    assert "too few" in effect_in_words(other.model_copy(update={"effect": NotMeasured("too few codes")}))
+    assert is_slight(other.model_copy(update={"effect": NotMeasured("too few codes"), "grade": None}))
+
+
+def test_no_estimate_stands_beside_its_exact_value(site: Path) -> None:
+    """Neither for a candidate nor as a plot of all units, where the exact values were measured."""
+    exact = (site / "dfa508c296aa.html").read_text()
+    assert "Influence, exact ablation" in exact
+    assert "first-order estimate</dt>" not in exact
+    assert "By first-order estimate from the Jacobian" not in exact
+    assert "By first-order estimate from the Jacobian" in (site / "642fe51e78f5.html").read_text()
+
+
+def test_works_without_an_effect_fold_away(site: Path) -> None:
+    """They stand after a summary, and no picture of the output is repeated for them."""
+    page = (site / "dfa508c296aa.html").read_text()
+    assert page.index("5 similar works without a shown effect</summary>") < page.index("No effect shown")
+    assert page.count('alt="The output"') == 1
+    assert page.count('<span class="mark">') == 6
+    assert "Passes the test" not in page
