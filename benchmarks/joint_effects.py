@@ -63,9 +63,14 @@ def main() -> int:
     count, total = sum(each["count"] for each in named), sum(each["total"] for each in named)
     held = share_of(np.arange(total) < count).more_than_p(0.05) > 0.01
     held &= all(each["main_source"]["share"] <= 0.05 for each in planted)
-    figures = {"homes": results, "main_source_under_wrong_codes": share_of(np.arange(total) < count).to_json()}
+    thresholds = {"main_source": AuditSettings.main_source, "contributes": AuditSettings.contributes}
+    figures = {
+        "thresholds": thresholds,
+        "homes": results,
+        "main_source_under_wrong_codes": share_of(np.arange(total) < count).to_json(),
+    }
     claim = "under wrong codes at most 5 % of audits name a main source, and so do planted look-alikes that did nothing"
-    command = "python -m benchmarks.joint_effects HOME..."
+    command = "python -m benchmarks.joint_effects HOME... --redraws N"
     return conclude("joint_effects", claim, held, figures, ("torch", "numpy"), command)
 
 

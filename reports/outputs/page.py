@@ -23,6 +23,7 @@ from reports.outputs.sentences import (
     brief,
     duties,
     findings,
+    grading,
     group_noun,
     meaning_of_p,
     unit_noun,
@@ -57,6 +58,7 @@ def report_values(report: Report) -> dict[str, object]:
         "duties_of": duties_of,
         "assignment": assignment(facts.ensemble),
         "group_noun": group_noun(facts.ensemble),
+        "grading": grading(facts.method),
         "tests_plot": _drawn(tests_plot(facts.by_evidence, shown.decoys)),
         "influence_plots": {
             kind: _drawn(influence_plot_of(report, kind))

@@ -47,11 +47,11 @@ def audit(
         typer.Option(
             "--main-source", metavar="SHARE", help="Lower end of an effect from which a finding is a main source."
         ),
-    ] = 0.1,
+    ] = 0.15,
     contributes: Annotated[
         float,
         typer.Option("--contributes", metavar="SHARE", help="Lower end of an effect from which a finding contributes."),
-    ] = 0.03,
+    ] = 0.05,
     decoys: Annotated[int, typer.Option("--decoys", min=1, help="Largest number of decoys to test against.")] = 20_000,
     jacobian: Annotated[bool, typer.Option(help="Estimate the influence of every unit from the Jacobian.")] = True,
     exact: Annotated[bool, typer.Option("--exact", help="Measure the influence of every unit by ablation.")] = False,

@@ -18,6 +18,7 @@ from reports.outputs.sentences import (
     at_the_limit,
     brief,
     certainty,
+    grading,
     headline,
     meaning_of_p,
     passing_together,
@@ -218,3 +219,12 @@ def test_a_result_at_the_limit_says_so(world: World) -> None:
     said = at_the_limit([one.model_copy(update={"q_value": 0.01})], sure_of_it)
     assert said == "No surer result is possible for one finding alone with these members."
     assert at_the_limit([one], sure_of_it) == ""
+
+
+def test_the_thresholds_stand_on_the_page(world: World) -> None:
+    """Those of the audit, with how often they err; an audit of an early version has none."""
+    facts = facts_of_first(world)
+    assert "main source from 10 % of the way, contributes from 3 %" in grading(facts.method)
+    page = (world.render(world.home.root / "grading").index.parent / f"{facts.output.id}.html").read_text()
+    assert grading(facts.method) in page
+    assert grading(facts.method.model_copy(update={"settings": {}})) == ""
