@@ -114,7 +114,8 @@ def kept(path: Path, samples: int, network: PerceptualDistance, cache: Path) -> 
     arrays, facts = cache / f"{path.name}.npz", cache / f"{path.name}.json"
     if not facts.exists():
         tested = measured(path, samples, network, cache / f"{path.name}-pictures")
-        np.savez(arrays, low=tested.low, q=tested.q, **tested.beaten)
+        values: dict[str, Any] = {"low": tested.low, "q": tested.q, **tested.beaten}
+        np.savez(arrays, **values)
         facts.write_text(json.dumps(tested.facts))
     with np.load(arrays) as found:
         beaten = {name: found[name] for name in found.files if name not in ("low", "q")}
