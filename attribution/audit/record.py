@@ -246,7 +246,11 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         image_name=found.subject.image_name,
         image_sha256=found.subject.image_sha256,
         settings={**asdict(context.settings), "label": found.subject.label},
-        ranker={**context.choices.of(found.subject.kind).to_json(context.rankers), **_how_chosen(context)},
+        ranker={
+            **context.choices.of(found.subject.kind).to_json(context.rankers),
+            "shortlist": found.shortlisted.sources,
+            **_how_chosen(context),
+        },
         test=_test_facts(context, found),
         landscape=None
         if shown is None

@@ -36,7 +36,9 @@ SUMS_AT_ONCE = 2**24
 class Order:
     """The best units by one ranker at one scale, or at all of them."""
 
+    ranker: str
     name: str
+    """Of the ranker, and of the scale unless there is one order for all."""
     by_prompt: bool
     units: Int64[np.ndarray, " place"]
 
@@ -60,6 +62,13 @@ class Shortlisted:
     def blind_order(self, length: int) -> Int64[np.ndarray, " place"]:
         """The best units, testable or not, in an order independent of the codes."""
         return shared_order(self.orders, length)
+
+    @property
+    def sources(self) -> dict[str, list[str]]:
+        """The rankers with a say in this list, for the record; the two sorts take turns."""
+        by_prompt = dict.fromkeys(order.ranker for order in self.orders if order.by_prompt)
+        others = dict.fromkeys(order.ranker for order in self.orders if not order.by_prompt)
+        return {"by_prompt": list(by_prompt), "others": list(others)}
 
 
 def images_at_once(index: UnitIndex, scales: int, most: int = IMAGES_AT_ONCE) -> int:
@@ -113,7 +122,8 @@ class _Ranked:
         name, orders = self.ranker.name, self.scanned.order[image]
         scales = [""] if len(orders) == 1 else [f" at {scale:g}" for scale in self.ranker.scales]
         return [
-            Order(f"{name}{scale}", self.ranker.by_prompt, order) for scale, order in zip(scales, orders, strict=True)
+            Order(name, f"{name}{scale}", self.ranker.by_prompt, order)
+            for scale, order in zip(scales, orders, strict=True)
         ]
 
 

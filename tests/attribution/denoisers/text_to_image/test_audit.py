@@ -175,9 +175,12 @@ def test_default_rankers_of_adapters(world: AdapterWorld) -> None:
     assert audit.ranker["chosen"] == "by default"
     assert [one["name"] for one in audit.ranker["rankers"]] == list(inputs.default)
     assert audit.ranker["name"] == "base-gradients"
+    others = [name for name in inputs.default if name != "captions"]
+    assert audit.ranker["shortlist"] == {"by_prompt": ["captions"], "others": others}
     kept = set(load_file(world.registry.home.audit(audit.id)))
     assert {"ranked_units captions", "ranked_units base-gradients at 0.1"} <= kept
     (outside,) = auditor.audit_images([world.works / "05.png"], None)
     assert "ranked_units captions" not in load_file(world.registry.home.audit(outside.id))
+    assert outside.ranker["shortlist"] == {"by_prompt": [], "others": others}
     with pytest.raises(MissingPartError, match="adapters on a base"):
         make_rankers(["base-gradients"], replace(inputs, untrained=None))
