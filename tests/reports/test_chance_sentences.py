@@ -22,6 +22,7 @@ HELD_BY = {
     "reports/outputs/limits.py": "test_over_many_images_the_share_of_chance_is_not_limited",
     "reports/outputs/facts.py": "test_the_number_expected_by_chance_bounds_the_average",
     "reports/evaluations/sentences.py": "test_tests_name_on_average_at_most_their_rate_by_chance",
+    "reports/evaluations/seen_works.py": "tests/attribution/metrics: an area of 0.5 where both groups are drawn alike",
     "reports/evaluations/page.py": "tests/attribution/evaluation: calibration under redrawn codes",
     "reports/statements/words.py": "test_one_test_for_each_rightsholder_keeps_its_rate",
     "reports/statements/facts.py": "test_the_number_expected_by_chance_bounds_the_average",
@@ -35,6 +36,11 @@ HELD_BY = {
     "reports/credentials/findings.py": "test_tests_name_on_average_at_most_their_rate_by_chance",
     "reports/content/outputs.py": "no prose: it imports the order of candidates",
     "reports/outputs/totals.py": "no prose: it computes the number expected by chance",
+    "reports/imitations/page.py": "tests/attribution/imitation: p is uniform if images are dealt at random",
+    "reports/imitations/words.py": "tests/attribution/imitation: p is uniform if images are dealt at random",
+    "templates/imitation.html.j2": "tests/attribution/imitation: p is uniform if images are dealt at random",
+    "reports/statements/imitations.py": "no prose: it copies the share of one name",
+    "templates/statement.html.j2": "test_the_number_expected_by_chance_bounds_the_average",
     "reports/statements/findings.py": "no prose: it computes the number expected by chance",
 }
 """By file with words on chance: the test here, or elsewhere, that holds them."""

@@ -31,6 +31,7 @@ from registry.storage.tables import (
     EmbeddedMetadata,
     Encoding,
     EncodingCodes,
+    EncodingProbe,
     Ensemble,
     Licence,
     Member,
@@ -199,11 +200,12 @@ def _outputs(now: datetime) -> Rows:
         ),
         *(UnitAsset(encoding_id=ENCODING_ID, unit_number=number, asset_id=number) for number in range(5)),
         EncodingCodes(encoding_id=ENCODING_ID, code_format=1),
+        EncodingProbe(encoding_id=ENCODING_ID, asset_id=5),
         UnitGroup(encoding_id=ENCODING_ID, number=0, key="0", label="Holder 0", support=0b1111, slots=5),
         *(UnitSlot(encoding_id=ENCODING_ID, unit_number=number, group_number=0, place=number) for number in range(5)),
         Ensemble(id=ENSEMBLE_ID, encoding_id=ENCODING_ID, settings={"steps": 1}, created_at=now),
     ]
-    of_encoding = ("encoding", "unit", "unit_asset", "encoding_codes", "unit_group", "unit_slot")
+    of_encoding = ("encoding", "unit", "unit_asset", "encoding_codes", "encoding_probe", "unit_group", "unit_slot")
     return rows, [*((table, ENCODING_ID) for table in of_encoding), ("ensemble", ENSEMBLE_ID)]
 
 

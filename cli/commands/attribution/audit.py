@@ -112,7 +112,6 @@ def audit(
     if sum(map(bool, (samples, every, images))) != 1:
         raise UsageError("expected one of SAMPLE, --all and --image FILE; `creditline samples` lists the samples")
     registry = open_registry(home).patient()
-    check_images(images or ())
     with registry.connection() as connection:
         on_record = {audit for (audit,) in connection.execute("SELECT id FROM audit").fetchall()}
     with registry.session() as session:
@@ -134,12 +133,13 @@ def audit(
         contributes=contributes,
     )
     where = choose_device(device, workers)
+    if images:
+        serving = serving_ensemble(registry, chosen.id)
+        prompt = None if prompt is None else prompt_given(prompt, serving.settings.classes)
+        check_images(images)
+        _narrate_few(serving)
     with progress_bars() as progress:
         perceptual = load_lpips(progress, lpips, lpips_file)
-        if images:
-            serving = serving_ensemble(registry, chosen.id)
-            _narrate_few(serving)
-            prompt = None if prompt is None else prompt_given(prompt, serving.settings.classes)
         groups = [(serving, rows)] if images else ensembles_that_served(registry, rows)
         made: list[Audit] = []
         for reference, own in groups:
