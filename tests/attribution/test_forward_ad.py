@@ -74,6 +74,7 @@ def test_every_function_agrees_with_forward_ad(name: str) -> None:
     assert moved == pytest.approx(expected, abs=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", [False, True])
 def test_a_unet_agrees_with_central_differences(attention: bool) -> None:
     """UNets of members, with and without attention, in float64."""

@@ -197,6 +197,7 @@ def test_members_without_any_work(creditline: Creditline, tmp_path: Path) -> Non
     assert "without any work" in outcome.err
 
 
+@pytest.mark.slow
 def test_conditional_members(creditline: Creditline, six: Creditline, tmp_path: Path) -> None:
     """Train --label conditions on a column, whose classes are then prompts of samples: several at
     once, from a file, listed, verified. A wrong prompt exits 2 and says which there are.

@@ -52,6 +52,7 @@ def test_a_share_of_the_works_is_in_no_unit(filled: Registry, within: str | None
     assert not [each for each in examine(filled).findings if "encoding" in each.where]
 
 
+@pytest.mark.slow
 def test_every_work_is_a_probe_equally_often(filled: Registry) -> None:
     """Over seeds; at least one work is one, however small the share."""
     counts = [0] * 20

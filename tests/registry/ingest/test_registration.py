@@ -446,6 +446,7 @@ def test_a_killed_registration_goes_on_where_it_stopped(registry: Registry, fold
     assert count(registry, "asset_rights") == 120
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_parent_that_was_killed(registry: Registry, folder: Path) -> None:
     """No process is left behind."""
     write_pictures(folder, [f"{number:03d}.png" for number in range(300)])

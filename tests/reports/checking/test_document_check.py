@@ -417,6 +417,7 @@ def test_a_table_of_any_size_is_known(place: Path, tmp_path: Path, place_of_stam
     assert check_document(opened(place), tmp_path / "large.json").state == "altered"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [b"", b"\xff\xff\xff\x7fPAR1"])
 def test_gigantic_files_are_not_held_in_memory(given_out: Path, tmp_path: Path, end: bytes) -> None:
     """They are hashed in parts, and looked at where a stamp may be; a gigantic stamp beside a
