@@ -146,7 +146,7 @@ def _pair(names: _Names, text: str) -> tuple[int, int]:
         ) from error
     if len(fields) != 2:
         raise UsageError(
-            f"--forbid: got {text[:80]!r} with {len(fields)} names, expected two with a comma between them; put a name with a "
+            f"--forbid: got {text[:80]!r} as two names: {len(fields)} found, expected one comma between them; put a name with a "
             'comma in quotation marks ("Example, Ada",Bo)'
         )
     one, other = names.find(fields[0]), names.find(fields[1])

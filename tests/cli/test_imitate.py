@@ -36,6 +36,8 @@ def test_an_encoder_without_weights_says_how_to_name_them(
     monkeypatch.delenv(MOBILENET_VARIABLE, raising=False)
     monkeypatch.delenv("CREDITLINE_OPEN_CLIP", raising=False)
     images = write_imitations(tmp_path / "images")
+    shown = " ".join(creditline("imitate", "--help").out.replace("│", " ").split())
+    assert "MobileNetV2, for style and mobilenet" in shown
     missing = creditline("imitate", images)
     assert missing.status == 4
     assert "the encoder style needs MobileNetV2's ImageNet weights" in missing.err

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands.attribution.rankers import WeightsOption
 from cli.opening import ensemble_named, now, open_registry
 from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
 from cli.output import echo, narrate, print_json, print_table, progress_bars
@@ -49,7 +48,14 @@ def imitate(
         ),
     ] = None,
     encoder: Annotated[str, typer.Option("--encoder", metavar="NAME", help="style, mobilenet or open-clip.")] = "style",
-    weights: WeightsOption = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights",
+            metavar="FILE",
+            help="torchvision's ImageNet weights of MobileNetV2, for style and mobilenet; or set CREDITLINE_MOBILENET.",
+        ),
+    ] = None,
     text: Annotated[
         str,
         typer.Option("--text", metavar="TEMPLATE", help="With open-clip: the text that stands for an artist."),

@@ -194,7 +194,7 @@ def test_bad_requests_are_named(world: StatementWorld, run: Creditline, tmp_path
     table = tmp_path / "prices.csv"
     table.write_text("name,price\nAda Example,1\n", "utf-8")
     for arguments, said in (
-        (("--forbid", "Ada Example"), "with 1 names, expected two"),
+        (("--forbid", "Ada Example"), "as two names: 1 found"),
         (("--forbid", "Ada Example,Nobody"), "no rightsholder 'Nobody'"),
         (("--forbid", f"Ada Example,#{world.holder('Ada Example')}"), "names one rightsholder twice"),
         (("--share", "0"), "--share"),
