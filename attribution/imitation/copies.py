@@ -1,4 +1,4 @@
-"""Images that are near duplicates of a compared work: copying is more than imitating."""
+"""Images that are a work's file, or near duplicates of it: copying is more than imitating."""
 
 from __future__ import annotations
 
@@ -17,13 +17,26 @@ from registry.similarity.pdq import LEAST_QUALITY, MATCH_DISTANCE, Fingerprint, 
 def near_copies(
     connection: duckdb.DuckDBPyConnection,
     images: Sequence[UInt8[np.ndarray, "height width channel"]],
+    sha256: Sequence[str],
     asset_ids: Int64[np.ndarray, " work"],
 ) -> list[int | None]:
-    """For each image, the id of the nearest of these works if its fingerprint is near.
+    """For each image, the id of the work with the same file, else with the nearest fingerprint.
 
-    Pictures with too little detail have no fingerprint that tells anything; they match none.
+    Pictures with too little detail have no fingerprint that tells anything; of these only the very
+    file of a work matches.
+
+    Args:
+        connection: of the registry.
+        images: pixels.
+        sha256: of the images' files.
+        asset_ids: the compared works.
     """
     connection.register("compared", pa.table({"compared_id": asset_ids}))
+    same = dict(
+        connection.execute(
+            "SELECT sha256, min(id) FROM asset SEMI JOIN compared ON id = compared_id GROUP BY sha256"
+        ).fetchall()
+    )
     rows = connection.execute(
         "SELECT asset_id, word0, word1, word2, word3 FROM fingerprint SEMI JOIN compared ON asset_id = compared_id "
         "WHERE quality >= ? ORDER BY asset_id",
@@ -33,7 +46,10 @@ def near_copies(
     ids = np.ma.filled(rows["asset_id"], 0).astype(np.int64)
     words = np.column_stack([np.ma.filled(rows[f"word{place}"], 0).astype(np.uint64) for place in range(4)])
     found: list[int | None] = []
-    for pixels in images:
+    for pixels, file in zip(images, sha256, strict=True):
+        if file in same:
+            found.append(int(same[file]))
+            continue
         fingerprint = _fingerprint(pixels)
         if not len(ids) or fingerprint.quality < LEAST_QUALITY:
             found.append(None)

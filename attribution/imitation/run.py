@@ -136,7 +136,8 @@ class ImitationAudit:
         images = Group(self._artist_of_image, classifiers.answers(of_images, look))
         works = Group(artist_of_work[held], classifiers.answers(features[held]))
         with self.registry.connection() as connection:
-            copies = near_copies(connection, list(image_pixels), asset_ids)
+            files = [each.sha256 for each in self.audited.images]
+            copies = near_copies(connection, list(image_pixels), files, asset_ids)
         again = self._without(device, report)
 
         def answers(kind: Mapping[str, Mapping[str, Picture]]) -> tuple[Int64[np.ndarray, " again"], Answers]:

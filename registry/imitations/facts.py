@@ -166,7 +166,9 @@ class ImagePart(Part):
     sha256: str = Field(description="Of the file.", pattern=SHA256)
     identified: dict[str, str] = Field(description="By method, the artist or distractor that it was taken for.")
     nearer: float | None
-    near_copy_of: int | None = Field(description="Id of a compared work that it is a near duplicate of.")
+    near_copy_of: int | None = Field(
+        description="Id of a compared work whose file it is, or that it is a near duplicate of."
+    )
     without: str | None = Field(description="SHA-256 of the picture that came without training on the artist.")
     identified_without: dict[str, str]
 

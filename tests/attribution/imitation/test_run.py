@@ -115,7 +115,7 @@ def test_too_few_artists_works_or_images_are_refused(studio: Studio, tmp_path: P
 
 
 def test_a_copy_of_a_work_is_said_to_be_one(studio: Studio, tmp_path: Path) -> None:
-    """By its fingerprint, which needs some detail."""
+    """By its fingerprint, which needs some detail; the very file of a work without any detail."""
     creditline = Creditline(tmp_path / "copied-home")
     works = write_works(tmp_path / "detailed")
     y, x = np.mgrid[0:64, 0:64]
@@ -124,12 +124,14 @@ def test_a_copy_of_a_work_is_said_to_be_one(studio: Studio, tmp_path: Path) -> N
         Image.fromarray(np.stack([checks] * 3, axis=2)).save(works / f"0-{number}.png")
     assert creditline("init").status == 0
     assert creditline("register", works, "--owners", works / "owners.csv").status == 0
-    shutil.copy(works / "0-1.png", studio.images / "Ada Example" / "copy.png")
+    with Image.open(works / "0-1.png") as image:
+        image.save(studio.images / "Ada Example" / "copy.png", compress_level=0)
+    shutil.copy(works / "1-0.png", studio.images / "Ada Example" / "file.png")
     found = audit_of(
         Studio(Registry.open(Home(creditline.home)), studio.images), settings=SETTINGS.model_copy(update={"size": 64})
     ).measure(CPU)
     copies = {image.name: image.near_copy_of for image in found.images if image.near_copy_of is not None}
-    assert list(copies) == ["Ada Example/copy.png"]
+    assert list(copies) == ["Ada Example/copy.png", "Ada Example/file.png"]
 
 
 @pytest.mark.slow
