@@ -113,13 +113,19 @@ def run_tasks(
         initializer=_start_worker,
         initargs=(progress, workers_end),
     )
+    others = set(multiprocessing.active_children())
     try:
         waiting.update({pool.submit(_run, _Call(function, task, index)): index for index, task in enumerate(tasks)})
+        workers = set(multiprocessing.active_children()) - others
         while waiting:
             done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             _drain(progress, on_progress)
             for future in done:
                 yield waiting.pop(future), future.result()
+            # The pool does not watch a worker that started while it waited already, until another
+            # worker is done: that can take hours.
+            if waiting and not all(worker.is_alive() for worker in workers):
+                raise BrokenProcessPool("a worker ended")
     except BrokenProcessPool as error:
         raise WorkerDiedError(
             "a worker process was killed (out of memory?); run the same command again to go on, with fewer --workers"

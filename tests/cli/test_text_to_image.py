@@ -116,8 +116,9 @@ def test_one_home_has_adapters_and_whole_networks(creditline: Creditline, traine
     assert creditline("verify", "--all").status == 0
     assert creditline("report", "--all", "--out", tmp_path / "site").status == 0
     pages = [path.read_text(encoding="utf-8") for path in (tmp_path / "site").glob("*.html") if path.stem != "index"]
-    assert sum("the base model" in page for page in pages) == 2
-    assert len(pages) == 3
+    # The shared home may have further samples of adapters; of whole networks there is one.
+    assert len(pages) >= 3
+    assert sum("the base model" not in page for page in pages) == 1
     assert creditline("doctor").status == 0
 
 
