@@ -14,6 +14,8 @@ from cli.output import echo, narrate, print_json
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
+CERTAINTY = 0.9
+
 
 def portfolio(
     outputs: Annotated[
@@ -55,13 +57,14 @@ def portfolio(
         float, typer.Option("--share", metavar="SHARE", help="Share of the outputs that can be covered, to be covered.")
     ] = 1.0,
     certainty: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--certainty",
             metavar="P",
             help="An output is covered if one of its sources is licensed with probability P.",
+            show_default=str(CERTAINTY),
         ),
-    ] = 0.9,
+    ] = None,
     hits: Annotated[
         str | None,
         typer.Option(
@@ -104,6 +107,10 @@ def portfolio(
         if not (hits.isascii() and hits.isdecimal() and 0 < int(hits[:6]) <= 1000):
             raise UsageError(f"--hits: got {hits[:40]!r}, expected a number from 1 to 1000, or `all`")
         wanted = int(hits)
+    if hits is not None and certainty is not None:
+        raise UsageError(
+            "got both --hits and --certainty; expected one of them: hits count findings, whatever their certainty"
+        )
     if outputs and (ensemble or images):
         raise UsageError("--ensemble and --images choose among all outputs; leave them out where outputs are named")
     with registry.session() as session:
@@ -123,7 +130,7 @@ def portfolio(
             images=images,
             grade=grade,
             share=share,
-            certainty=certainty,
+            certainty=CERTAINTY if certainty is None else certainty,
             hits=wanted,
             draws=draws,
             seed=seed,

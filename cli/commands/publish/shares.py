@@ -69,7 +69,9 @@ def _days(period: str | None) -> tuple[datetime.date | None, datetime.date | Non
     except ValueError:
         days = []
     if not dots or len(days) != 2 or days == [None, None]:
-        raise UsageError(f"--period {period!r}: expected two days, such as 2026-01-01..2026-03-31")
+        raise UsageError(
+            f"--period {period!r}: expected two days of the calendar, such as 2026-01-01..2026-03-31, or one of them"
+        )
     since, until = days
     if since and until and since > until:
         raise UsageError(f"--period {period!r}: the first day is after the last")

@@ -203,6 +203,7 @@ def test_bad_requests_are_named(world: StatementWorld, run: Creditline, tmp_path
         (("--certainty", "1"), "--certainty"),
         (("--hits", "0"), "--hits"),
         (("--hits", "some"), "expected a number from 1 to 1000, or `all`"),
+        (("--hits", "2", "--certainty", "0.5"), "expected one of them"),
         (("--draws", "-1"), "--draws"),
         (("--prices", tmp_path / "nothing.csv"), "cannot read the table of prices"),
         (("--prices", table), "expected rightsholder and price, each once"),
