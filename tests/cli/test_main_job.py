@@ -125,6 +125,7 @@ def test_altered_member_exits_3_by_name(job: Job) -> None:
     assert "Traceback" not in outcome.err
 
 
+@pytest.mark.slow
 def test_work_altered_before_training_exits_3(creditline: Creditline, tmp_path: Path) -> None:
     """A member never trains on bytes that were not registered; restoring the file heals it."""
     works = tmp_path / "art"

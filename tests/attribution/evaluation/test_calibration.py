@@ -60,6 +60,7 @@ def test_some_of_the_works_at_random(auditor: Auditor) -> None:
         planted_power(auditor, 0)
 
 
+@pytest.mark.slow
 def test_null_is_uniform_over_the_places_that_decoys_allow(auditor: Auditor) -> None:
     """Two decoys leave p-values of 1/3, 2/3 and 1, equally probable under meaningless codes."""
     facts = null_calibration(auditor, 400).to_json()
@@ -80,6 +81,7 @@ def test_null_discovers_no_more_than_the_rate_allows(auditor: Auditor) -> None:
         null_calibration(auditor, 5)
 
 
+@pytest.mark.slow
 def test_a_test_that_favours_units_does_not_pass(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
     """If decoys were weaker than units, by a bug, the calibration would show it."""
     import attribution.evidence

@@ -168,6 +168,7 @@ def test_an_edited_manifest_is_named(registry: Registry) -> None:
     assert "is not a manifest" in told(examine(registry))
 
 
+@pytest.mark.slow
 def test_an_edited_work_is_named(tmp_path: Path, registry: Registry, folder: Path) -> None:
     """Works are read and compared with their hashes; one that is gone or has another size is found
     without reading.

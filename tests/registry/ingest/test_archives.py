@@ -481,6 +481,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data[: draw(st.none() | st.integers(0, len(data)))])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=mutated()

@@ -324,6 +324,7 @@ def test_works_can_be_listed_by_rightsholder_licence_and_source(registry: Regist
         assert len(works(connection, WorksFilter(licence="MIT", data_set="works"), limit=1).rows) == 1
 
 
+@pytest.mark.slow
 def test_batches_and_processes_do_not_change_the_result(
     registry: Registry, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ def test_the_root_is_that_of_the_published_definition(count: int) -> None:
     assert root_of(hashes) == root_of(reversed(hashes)) == expected
 
 
+@pytest.mark.slow
 @given(count=st.integers(0, 300), asked=st.integers(0, 600), other=st.integers(0, 600))
 @settings(max_examples=400, deadline=None)
 def test_what_is_true_is_proved_and_nothing_else(count: int, asked: int, other: int) -> None:

@@ -62,6 +62,7 @@ def all_with_all(words: Words, new_from: int, radius: int) -> list[tuple[int, in
     return sorted(found)
 
 
+@pytest.mark.slow
 @given(
     count=st.integers(0, 60),
     flips=st.integers(0, 60),

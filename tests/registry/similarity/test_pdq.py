@@ -132,6 +132,7 @@ def test_different_pictures_do_not_match() -> None:
     assert 118 < np.mean(distances) < 138
 
 
+@pytest.mark.slow
 def test_a_large_jpeg_decoded_small_has_the_same_fingerprint() -> None:
     """Decoding at a fraction of the size changes next to nothing, and really is done."""
     data = encoded(scene(0, 2_400, 1_800), "JPEG", quality=90)

@@ -139,6 +139,7 @@ def test_stamps_hold(small: World, tmp_path: Path, name: str, suffix: str) -> No
     assert check_document(small.registry, path).state == "altered"
 
 
+@pytest.mark.slow
 def test_registry_moves_on(small: World, tmp_path: Path) -> None:
     """After another audit the tables that have audits are out of date; the table of works is
     not.

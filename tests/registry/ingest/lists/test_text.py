@@ -176,6 +176,7 @@ def test_malformed_lines_cost_no_other(tmp_path: Path, name: str, data: bytes, e
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
 def test_csv_reads_what_was_written(cells: list[tuple[str, str]]) -> None:
