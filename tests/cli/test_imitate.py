@@ -38,6 +38,7 @@ def test_an_encoder_without_weights_says_how_to_name_them(
     images = write_imitations(tmp_path / "images")
     shown = " ".join(creditline("imitate", "--help").out.replace("│", " ").split())
     assert "MobileNetV2, for style and mobilenet" in shown
+    assert creditline("imitate", tmp_path / "nothing").status == 2
     missing = creditline("imitate", images)
     assert missing.status == 4
     assert "the encoder style needs MobileNetV2's ImageNet weights" in missing.err

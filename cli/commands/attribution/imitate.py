@@ -184,7 +184,6 @@ def _measured(
                 tasks[what] = progress.add_task(what, total=total)
             progress.update(tasks[what], advance=done, total=total)
 
-        opened = open_encoder(encoder, weights)
         with registry.connection() as connection:
             known = works_of_artists(connection, settings.by)
         if folder is not None:
@@ -195,6 +194,7 @@ def _measured(
             with registry.session() as session:
                 rows = samples_of(session, chosen)
             audited = images_of_samples(registry.home, chosen, rows, known, aliases)
+        opened = open_encoder(encoder, weights)
         audit = ImitationAudit.prepare(registry, audited, known, settings, opened, chosen)
         with registry.connection() as connection:
             kept = recorded_imitation(connection, audit.id)
