@@ -174,7 +174,7 @@ def _without_neighbours(
     against = (codes * (others @ deviation.T)).sum(axis=1)
     solved = np.linalg.solve(gram + ridge * np.eye(len(gram)), np.column_stack([across.T, against]))
     inside = (own @ own.T) * (directions @ directions.T)
-    theta = _nonnegative(inside - across @ solved[:, :-1], (own * pulled).sum(axis=1) - across @ solved[:, -1])
+    theta = nonnegative(inside - across @ solved[:, :-1], (own * pulled).sum(axis=1) - across @ solved[:, -1])
     return np.asarray(pulled - ((solved[:, -1] - solved[:, :-1] @ theta) * between) @ codes)
 
 
@@ -186,7 +186,7 @@ def _shares(
     seen = inputs.membership @ weights / n
     codes = inputs.membership - seen[:, None]
     gram = (codes * weights) @ codes.T * inputs.directions
-    theta = _nonnegative(gram, ((codes * weights) * inputs.adjusted).sum(axis=1))
+    theta = nonnegative(gram, ((codes * weights) * inputs.adjusted).sum(axis=1))
     # Of the squared effect, not of the effect.
     kept = theta * np.sqrt(_beyond_chance(inputs, weights, codes, theta))
     total = weights @ np.diag(inputs.deviations) - weights @ inputs.deviations @ weights / n
@@ -219,7 +219,7 @@ def _beyond_chance(
     return np.asarray(np.where(own > chance, 1.0 - chance / np.where(own > 0, own, 1.0), 0.0))
 
 
-def _nonnegative(
+def nonnegative(
     gram: Float64[np.ndarray, "unit unit"], against: Float64[np.ndarray, " unit"]
 ) -> Float64[np.ndarray, " unit"]:
     """Minimise theta' gram theta - 2 theta' against over theta >= 0."""

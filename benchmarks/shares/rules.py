@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 from attribution.evidence.adjustment import RIDGE, Neighbours
 from attribution.evidence.look_alikes import look_alikes
 from attribution.evidence.randomisation import Evidence, assess_units, contrast_weights
-from attribution.evidence.shares import shares_of
+from attribution.evidence.shares import nonnegative, shares_of
 from attribution.metrics.euclidean import NotMeasured
 
 
@@ -71,17 +71,6 @@ def joint_effects(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
         gram[np.ix_(inside, inside)] - across.T @ solved[:, :-1], against[inside] - across.T @ solved[:, -1]
     )
     return theta, z[inside], c[inside], float((deviation**2).sum())
-
-
-def nonnegative(gram: np.ndarray, against: np.ndarray) -> np.ndarray:
-    """Non-negative least squares from the normal equations."""
-    from scipy.optimize import nnls
-
-    scale = np.trace(gram) / len(gram)
-    if not scale > 0:
-        return np.zeros(len(gram))
-    lower = np.linalg.cholesky(gram / scale + 1e-9 * np.eye(len(gram)))
-    return np.asarray(nnls(lower.T, np.linalg.solve(lower, against / scale))[0])
 
 
 def shrunk(case: Case, theta: np.ndarray, z: np.ndarray, c: np.ndarray) -> np.ndarray:
