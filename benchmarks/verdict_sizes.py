@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64, UInt8
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings, Findings, Subject
@@ -40,6 +40,7 @@ from attribution.ensemble.serving import serving_ensemble
 from attribution.evaluation.calibration import kept_samples
 from attribution.images import from_pixels
 from attribution.metrics.perceptual import PerceptualDistance
+from attribution.metrics.roc import area_under_curve
 from attribution.metrics.statistics import share_of
 from attribution.process_pool import Device
 from attribution.sampling.predictions import load_sample
@@ -263,8 +264,7 @@ def area(score: Float64[np.ndarray, " candidate"], truth: Bool[np.ndarray, " can
     """The probability that a visible candidate scores above another; None: of one kind only."""
     if truth.all() or not truth.any():
         return None
-    found = stats.mannwhitneyu(score[truth], score[~truth])
-    return round(float(found.statistic) / (int(truth.sum()) * int((~truth).sum())), 3)
+    return round(area_under_curve(score[truth], score[~truth]), 3)
 
 
 def _share(of: Bool[np.ndarray, " candidate"], among: Bool[np.ndarray, " candidate"]) -> dict[str, Any] | None:
