@@ -29,8 +29,14 @@ def test_a_table_is_written_and_found_unaltered(filled: Creditline, tmp_path: Pa
 
 @pytest.mark.parametrize("period", ["2026", "..", "2026-13-01..", "2026-02-01..2026-01-01", "a..b..c"])
 def test_an_impossible_period_is_refused(filled: Creditline, period: str) -> None:
-    """One line that shows the form, and status 2; an unknown way likewise."""
+    """One line that shows the form, and status 2."""
     done = filled("shares", "--period", period)
     assert (done.status, done.out) == (2, "")
     assert "--period" in done.err
-    assert filled("shares", "--by", "house").status == 2
+
+
+def test_an_unknown_way_is_refused(filled: Creditline) -> None:
+    """Status 2, and the ways that there are."""
+    done = filled("shares", "--by", "house")
+    assert (done.status, done.out) == (2, "")
+    assert "rightsholder" in done.err
