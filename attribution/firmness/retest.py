@@ -16,6 +16,7 @@ import numpy as np
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings, Findings, Subject
 from attribution.firmness.flips import Picture
+from attribution.images import to_unit_range
 from attribution.sampling.image_predictions import predictions_of
 from registry.storage.tables import Audit
 
@@ -45,7 +46,7 @@ def retested(
     """The strongest candidate's test on each changed picture, by the name of the change."""
     subjects, tasks, images = [], [], []
     for name, picture in changed.items():
-        pixels = np.moveaxis(picture, -1, 0).astype(np.float32) / np.float32(255.0)
+        pixels = to_unit_range(np.moveaxis(picture, -1, 0))
         sha256 = hashlib.sha256(f"{picture.shape}".encode() + picture.tobytes()).hexdigest()
         subjects.append(Subject.of_image(name, sha256, label))
         tasks.append(auditor.prediction_task(sha256, pixels, label))

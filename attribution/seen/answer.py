@@ -74,11 +74,11 @@ class Seen:
             "level": self.level,
             "probes": self.probes,
             "smallest_p": smallest_p(self.probes),
-            "p": {"not_measured": self.p_value.reason} if isinstance(self.p_value, NotMeasured) else self.p_value,
+            "p": self.p_value.to_json() if isinstance(self.p_value, NotMeasured) else self.p_value,
             "registered_file": None if self.registered is None else asdict(self.registered),
         }
         if isinstance(self.asked, NotMeasured):
-            return {**facts, "statistic": {"not_measured": self.asked.reason}}
+            return {**facts, "statistic": self.asked.to_json()}
         as_is, laid = self.asked.pull.by_look
         return {
             **facts,
