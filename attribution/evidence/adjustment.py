@@ -121,6 +121,11 @@ def alignment_alone(
     return _adjusted(predictions, images, neighbours, left_out)[0]
 
 
+def centred(membership: Bool[np.ndarray, "unit member"]) -> Float64[np.ndarray, "unit member"]:
+    """The bits of each unit minus their mean over the members."""
+    return np.asarray(membership - membership.mean(axis=1, keepdims=True))
+
+
 Fit = tuple[
     list[int],
     Float64[np.ndarray, "neighbour member"],
@@ -143,7 +148,7 @@ def _adjusted(
     if neighbours is None:
         return alignment, []
     others = neighbours.images - mean
-    codes = neighbours.membership - neighbours.membership.mean(axis=1, keepdims=True)
+    codes = centred(neighbours.membership)
     gram = (codes @ codes.T) * (others @ others.T)
     explained = (codes * (others @ deviation.T)).sum(axis=1)
     between = directions @ others.T

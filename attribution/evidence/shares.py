@@ -46,7 +46,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 from scipy.optimize import nnls
 
-from attribution.evidence.adjustment import RIDGE, Neighbours
+from attribution.evidence.adjustment import RIDGE, Neighbours, centred
+from attribution.evidence.effect_interval import NO_NUMBER
 from attribution.metrics.euclidean import NotMeasured
 
 METHOD = (
@@ -56,7 +57,6 @@ METHOD = (
 INTERVAL = "95 % interval by resampling the members"
 LEVEL = 0.05
 NOT_OURS = "an image that was not generated here is not divided: these members did not make it"
-NO_NUMBER = "a member's prediction is no number"
 DRAWS = 400
 """Resamples of the members."""
 DECOYS = 512
@@ -164,7 +164,7 @@ def _without_neighbours(
     if neighbours is None or not len(neighbours.units):
         return pulled
     others = neighbours.images - mean
-    codes, own = _centred(neighbours.membership), _centred(membership)
+    codes, own = centred(neighbours.membership), centred(membership)
     between = directions @ others.T
     gram = (codes @ codes.T) * (others @ others.T)
     ridge = RIDGE * np.trace(gram) / len(gram)
@@ -229,10 +229,6 @@ def nonnegative(
     # A sliver of ridge: codes may repeat, and the factor of Cholesky must exist.
     lower = np.linalg.cholesky(gram / scale + 1e-9 * np.eye(len(gram)))
     return np.asarray(nnls(lower.T, np.linalg.solve(lower, against / scale))[0])
-
-
-def _centred(membership: Bool[np.ndarray, "unit member"]) -> Float64[np.ndarray, "unit member"]:
-    return np.asarray(membership - membership.mean(axis=1, keepdims=True))
 
 
 def _alike(look_alikes: Sequence[Int64[np.ndarray, " place"]], units: int) -> Int64[np.ndarray, " unit"]:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution.evidence.adjustment import Neighbours
-from attribution.evidence.shares import NO_NUMBER, Shares, shares_of
+from attribution.evidence.effect_interval import NO_NUMBER
+from attribution.evidence.shares import Shares, shares_of
 from attribution.metrics.euclidean import NotMeasured
 
 N, H, VALUES = 8, 4, 24
