@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -19,8 +18,8 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from attribution.imitation.encoders import OpenEncoder
 from attribution.imitation.identification import Probe, Prototypes, Standard, text_scores
 from attribution.imitation.matching import nearer_shares
+from registry.imitations.facts import MethodName
 
-MethodName = Literal["zero-shot", "prototype", "probe", "relative"]
 DESCRIPTIONS: Mapping[MethodName, str] = {
     "zero-shot": "the artist whose name, in a text, is most like the image",
     "prototype": "the artist whose works are, in the mean, most like the image",

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from attribution.imitation.ablation import WithoutArtist
-from attribution.imitation.classifiers import DESCRIPTIONS, Answers, MethodName
+from attribution.imitation.classifiers import DESCRIPTIONS, Answers
 from attribution.imitation.intervals import auc_interval, fewer_than_before_p, mean_interval, paired_difference
 from attribution.imitation.matching import assignment_test, rank_test
 from attribution.metrics.statistics import benjamini_hochberg, share_of
@@ -24,6 +24,7 @@ from registry.imitations.facts import (
     Interval,
     Matched,
     Method,
+    MethodName,
     Missing,
     OfArtist,
 )

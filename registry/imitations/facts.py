@@ -12,6 +12,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SHA256 = "^[0-9a-f]{64}$"
+MethodName = Literal["zero-shot", "prototype", "probe", "relative"]
+"""A way to identify the artist of an image."""
 
 
 class Part(BaseModel):
@@ -94,7 +96,7 @@ class OfArtist(Part):
 class Method(Part):
     """One way to identify the artist of an image."""
 
-    name: Literal["zero-shot", "prototype", "probe", "relative"]
+    name: MethodName
     description: str
     classes: int = Field(description="Names to choose from: the artists, and the distractors.")
     chance: float
@@ -132,7 +134,7 @@ class Assignment(Part):
 class Drop(Part):
     """One classifier's answers about the same seeds, with and without training on the artists."""
 
-    method: Literal["zero-shot", "prototype", "probe", "relative"]
+    method: MethodName
     with_training: Counted | Missing
     without_training: Counted | Missing
     others_left_out: Counted | Missing = Field(
