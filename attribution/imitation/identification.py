@@ -37,9 +37,13 @@ class Standard:
 
     def __call__(self, features: Float[np.ndarray, "image feature"]) -> Float64[np.ndarray, "image feature"]:
         """Standardised features of length 1; 0 where nothing differs from the mean."""
-        found = (np.asarray(features, dtype=np.float64) - self.mean) / self.deviation
-        length = np.linalg.norm(found, axis=1, keepdims=True)
-        return np.asarray(np.divide(found, length, out=np.zeros_like(found), where=length > 0))
+        return _of_length_one((np.asarray(features, dtype=np.float64) - self.mean) / self.deviation)
+
+
+def _of_length_one(rows: Float64[np.ndarray, "row feature"]) -> Float64[np.ndarray, "row feature"]:
+    """Rows scaled to length 1; rows of zeros stay."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(np.divide(rows, length, out=np.zeros_like(rows), where=length > 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +56,7 @@ class Prototypes:
     @classmethod
     def learn(cls, works: Float64[np.ndarray, "work feature"], artist: Int64[np.ndarray, " work"]) -> Prototypes:
         """From standardised features; ``artist`` counts from 0, and each artist has a work."""
-        means = np.eye(int(artist.max()) + 1)[artist].T @ works
-        length = np.linalg.norm(means, axis=1, keepdims=True)
-        return cls(np.divide(means, length, out=np.zeros_like(means), where=length > 0))
+        return cls(_of_length_one(np.eye(int(artist.max()) + 1)[artist].T @ works))
 
     def scores(self, images: Float64[np.ndarray, "image feature"]) -> Float64[np.ndarray, "image artist"]:
         """Cosine of each image with the mean of each artist's works."""
