@@ -69,13 +69,17 @@ class Cover:
             gains[some] = np.add.reduceat(added, self.starts[some])
         return gains
 
-    def left(self, chosen: Sequence[int]) -> Real:
-        """(O): the need that is left once these rightsholders are licensed."""
-        left = self.needs.copy()
+    def balance(self, chosen: Sequence[int]) -> Real:
+        """(O): the needs minus these rightsholders' weights; below 0: more than enough."""
+        balance = self.needs.copy()
         for each in chosen:
             part = self.entries(each)
-            left[self.outputs[part]] -= self.weights[part]
-        return settled(left)
+            balance[self.outputs[part]] -= self.weights[part]
+        return balance
+
+    def left(self, chosen: Sequence[int]) -> Real:
+        """(O): the need that is left once these rightsholders are licensed."""
+        return settled(self.balance(chosen))
 
     def covered(self, chosen: Sequence[int]) -> float:
         """The sum of the counts of covered outputs."""

@@ -125,9 +125,7 @@ def _outputs(evidence: Evidence, choice: Choice) -> OutputsPart:
 
 def _chosen(evidence: Evidence, choice: Choice, draws: Draws) -> list[ChosenPart]:
     """By the number of outputs, the largest first, then by name."""
-    cover, left = choice.cover, choice.cover.needs.copy()
-    for each in choice.chosen.tolist():
-        left[cover.outputs[cover.entries(each)]] -= cover.weights[cover.entries(each)]
+    cover, left = choice.cover, choice.cover.balance(choice.chosen.tolist())
     found = []
     for each in choice.chosen.tolist():
         part = cover.entries(each)

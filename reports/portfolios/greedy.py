@@ -100,10 +100,7 @@ def _by_gain(cover: Cover, left: Real) -> Iterator[int]:
 
 def _without_superfluous(cover: Cover, chosen: list[int]) -> list[int]:
     """The choice without members that the others make superfluous; dearest and latest first."""
-    kept, left = list(chosen), cover.needs.copy()
-    for each in chosen:
-        part = cover.entries(each)
-        left[cover.outputs[part]] -= cover.weights[part]
+    kept, left = list(chosen), cover.balance(chosen)
     covered = float(cover.counts[settled(left) == 0].sum())
     order = sorted(range(len(chosen)), key=lambda place: (-float(cover.prices[chosen[place]]), -place))
     for each in (chosen[place] for place in order):
