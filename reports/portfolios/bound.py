@@ -33,7 +33,7 @@ def lower_bound(cover: Cover, reached_for: float) -> float:
     Where all prices are whole numbers, the bound is rounded up to one.
     """
     open_ = (cover.needs > 0) & (cover.counts > 0)
-    wanted = cover.wanted - float(cover.counts[cover.needs == 0].sum())
+    wanted = cover.wanted - cover.covered(())
     if wanted <= 0 or reached_for <= 0:
         return 0.0
     from scipy.sparse import csc_array

@@ -46,9 +46,10 @@ def exact(cover: Cover) -> Exact | None:
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array
 
-    if not cover.size or float(cover.counts[cover.needs == 0].sum()) >= cover.wanted:
+    before = cover.covered(())
+    if not cover.size or before >= cover.wanted:
         return Exact((), 0.0, True)
-    rows, holders, weights, counts, needs, before = _patterns(cover)
+    rows, holders, weights, counts, needs = _patterns(cover)
     patterns, size = len(counts), cover.size
     covering = coo_array(
         (
@@ -93,14 +94,13 @@ def _holds(cover: Cover, chosen: Sequence[int]) -> bool:
     )
 
 
-def _patterns(cover: Cover) -> tuple[Whole, Whole, Real, Real, Real, float]:
-    """Entries (pattern, rightsholder, weight); counts and needs by pattern; covered without any."""
+def _patterns(cover: Cover) -> tuple[Whole, Whole, Real, Real, Real]:
+    """Entries (pattern, rightsholder, weight); counts and needs by pattern."""
     owners = np.repeat(np.arange(cover.size), np.diff(cover.starts))
     by_output: dict[int, list[tuple[int, float]]] = {}
     for owner, output, weight in zip(owners.tolist(), cover.outputs.tolist(), cover.weights.tolist(), strict=True):
         by_output.setdefault(output, []).append((owner, weight))
     counts: dict[tuple[float, tuple[tuple[int, float], ...]], float] = {}
-    before = float(cover.counts[cover.needs == 0].sum())
     for output, entries in sorted(by_output.items()):
         if cover.needs[output] > 0 and cover.counts[output] > 0:
             pattern = (float(cover.needs[output]), tuple(entries))
@@ -113,5 +113,4 @@ def _patterns(cover: Cover) -> tuple[Whole, Whole, Real, Real, Real, float]:
         np.asarray(weights, np.float64),
         np.fromiter(counts.values(), np.float64, len(counts)),
         np.asarray([need for need, _ in counts], np.float64),
-        before,
     )

@@ -45,7 +45,7 @@ class Greedy:
 def greedy(cover: Cover, *, curve: bool = True) -> Greedy:
     """The greedy choice. ``curve``: go on past the wanted coverage."""
     left = cover.needs.copy()
-    covered = before = float(cover.counts[left == 0].sum())
+    covered = before = cover.covered(())
     cost, steps, at_goal = 0.0, list[Step](), 0 if before >= cover.wanted else None
     for each in _by_gain(cover, left):
         if at_goal is not None and not curve:
