@@ -76,7 +76,7 @@ def _seen(facts: Mapping[str, Any], *, leans: bool) -> Seen:
             f"{percent(level)} trained on. {LOOK_ALIKE}",
             **values,
         )
-    itself = _not_shown(p_value, probes, level, is_probe=is_probe)
+    itself = _not_shown(p_value, probes, values["smallest_p"], level, is_probe=is_probe)
     if leans:
         sentence = (
             "These models lean on registered works for this image. It is not shown that they saw the image itself."
@@ -105,12 +105,11 @@ def _against(p_value: float | NotMeasured, probes: int) -> str:
     return f"Of {kept} that no member saw by choice, {these} as strong a sign of having been seen (p = {p_value:.2g})."
 
 
-def _not_shown(p_value: float | NotMeasured, probes: int, level: float, *, is_probe: bool) -> str:
+def _not_shown(p_value: float | NotMeasured, probes: int, least: float, level: float, *, is_probe: bool) -> str:
     if is_probe:
         return "The file is a registered work that was not trained on by choice: it is a probe."
     if isinstance(p_value, NotMeasured):
         return f"Whether they saw the image itself was not tested: {p_value.not_measured}."
-    least = 1.0 / (1.0 + probes)
     if least > level:
         return (
             f"{_against(p_value, probes)} With so few, p cannot be below {least:.2g}, so no image could be called trained on "
