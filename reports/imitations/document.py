@@ -17,17 +17,15 @@ from registry.home import Home
 from registry.imitations.facts import SHA256, ImitationFacts
 from registry.imitations.record import EVENT, KeptImitation, named_imitation
 from registry.storage.database import Registry, driver_of
-from reports.facts import NotMeasured
-from reports.imitations.page import CARDS, SHOWN, artist_rows, image_rows, page_values
+from reports.imitations.page import CARDS, SHOWN, Shown, artist_rows, image_rows, page_values
 from reports.issuing.document import Document, Reading
-from reports.rendering.pictures import Picture, read_picture
+from reports.rendering.pictures import read_picture
 
 VERSION: Literal[1] = 1
 ARTISTS, IMAGES = "artists.csv", "images.csv"
 """Names of the tables in the scratch folder."""
 SIDE = 176
 """Pixels of a thumbnail's longer side."""
-Shown = Picture | NotMeasured
 
 
 class RecordedImitationFacts(ImitationFacts):

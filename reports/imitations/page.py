@@ -10,7 +10,6 @@ from registry.imitations.facts import Counted, ImitationFacts, Interval, Missing
 from registry.imitations.record import KeptImitation
 from reports.facts import NotMeasured
 from reports.imitations import words
-from reports.imitations.words import headline, interval, sentences, share
 from reports.rendering.pictures import Picture
 from reports.rendering.wording import percent
 
@@ -20,8 +19,6 @@ SHOWN = 4
 """Works, and images, of a card."""
 MOST_ROWS = 200
 Shown = Picture | NotMeasured
-
-__all__ = ["artist_rows", "headline", "image_rows", "page_values", "sentences"]
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,8 @@ def page_values(
     return {
         "kept": kept,
         "audit": facts,
-        "headline": headline(facts),
-        "sentences": sentences(facts),
+        "headline": words.headline(facts),
+        "sentences": words.sentences(facts),
         "figures": _figures(facts),
         "cards": [
             Card(
@@ -73,8 +70,8 @@ def page_values(
             for place, artist in enumerate(facts.artists[:CARDS])
         ],
         "methods": facts.methods,
-        "shares": share,
-        "intervals": interval,
+        "shares": words.share,
+        "intervals": words.interval,
         "most_rows": MOST_ROWS,
         "drops": [] if isinstance(facts.ablation, Missing) else facts.ablation.artists,
         "first": words.first_method(facts).name,

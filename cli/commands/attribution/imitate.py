@@ -121,7 +121,7 @@ def imitate(
     from registry.imitations.facts import Settings
     from registry.imitations.record import named_imitation
     from reports.imitations.document import IMITATION, imitation_facts
-    from reports.imitations.page import headline, sentences
+    from reports.imitations.words import headline, sentences
 
     if (folder is not None) + samples + (show is not None) != 1:
         raise UsageError("expected one of FOLDER, --samples and --show ID")
