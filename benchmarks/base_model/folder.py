@@ -57,7 +57,8 @@ def write_folder(kept: Path, out: Path) -> None:
     both.load_state_dict(average.state)
     _, scale = scaled_latents(kept, works["images"])
     vae = diffusers().AutoencoderTiny.from_pretrained(kept / "vae")
-    vae.register_to_config(scaling_factor=scale)
+    # The folder must not name the place where it was made.
+    vae.register_to_config(scaling_factor=scale, _name_or_path="")
     pipeline = diffusers().StableDiffusionPipeline(
         vae=vae,
         text_encoder=both["t"],

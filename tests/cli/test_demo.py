@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cli.demo.base_and_prompts import PROMPTS, write_base, write_prompts
+from cli.demo.base_and_prompts import PROMPTS, SMALL_BASE, write_base, write_prompts
 from cli.demo.houses import COLUMNS, write_demonstration_works
 from cli.prompts import read_prompts
 from registry.bases.reading import read_base
@@ -90,3 +91,9 @@ def test_demo_ends_with_reports(options: list[str], tmp_path: Path) -> None:
         assert index.name == "index.html"
         assert len(list(index.parent.glob("*.html"))) == int(options[-1]) + 1
         assert "creditline register FOLDER --owners OWNERS.csv" in done.stderr
+
+
+def test_the_small_base_names_no_place_where_it_was_made() -> None:
+    """No configuration of the committed folder holds a path."""
+    for path in SMALL_BASE.rglob("*config.json"):
+        assert not Path(json.loads(path.read_bytes()).get("_name_or_path") or "x").is_absolute(), path
