@@ -20,13 +20,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64
 from torch import Tensor
 
+from attribution.firmness.changes import Picture
 from attribution.firmness.similarity import Similarity, as_tensor
 from attribution.metrics.euclidean import NotMeasured
-
-Picture = UInt8[np.ndarray, "height width channel"]
 
 RIVALS = 3
 """Rivals whose margins are followed: the nearest ones."""

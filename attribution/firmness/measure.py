@@ -23,8 +23,8 @@ from jaxtyping import Float32, Int64
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from attribution.firmness.changes import BENIGN
-from attribution.firmness.flips import Flip, Picture, norms, smallest_l2, smallest_linf
+from attribution.firmness.changes import BENIGN, Picture
+from attribution.firmness.flips import Flip, norms, smallest_l2, smallest_linf
 from attribution.firmness.similarity import Features, Similarity, of_length_one, pixel_similarity, similarity_of
 from attribution.metrics.euclidean import NotMeasured
 from attribution.ranking.encoded_works import EncodedWorks

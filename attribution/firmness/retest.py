@@ -15,7 +15,7 @@ import numpy as np
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings, Findings, Subject
-from attribution.firmness.flips import Picture
+from attribution.firmness.changes import Picture
 from attribution.images import to_unit_range
 from attribution.sampling.image_predictions import predictions_of
 from registry.storage.tables import Audit

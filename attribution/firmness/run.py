@@ -14,8 +14,8 @@ from sqlmodel import Session, col, select
 
 from attribution.audit.auditor import Auditor
 from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
-from attribution.firmness.changes import BENIGN
-from attribution.firmness.flips import Picture, smallest_linf
+from attribution.firmness.changes import BENIGN, Picture
+from attribution.firmness.flips import smallest_linf
 from attribution.firmness.measure import OF_A_SAMPLE, Competitors, competitors, firmness
 from attribution.firmness.retest import Strongest, evidence_sentence, retested, settings_of
 from attribution.firmness.similarity import Features, pixel_similarity
