@@ -46,7 +46,7 @@ class Request(BaseModel):
     images: bool = Field(default=False, description="Whether images from outside count as outputs too.")
     grade: Counted = Field(default="contributes", description="Lowest grade of a finding that counts.")
     share: float = Field(default=1.0, gt=0, le=1, description="Of the outputs that can be covered, to be covered.")
-    hits: int | Literal["all"] | None = Field(
+    hits: Annotated[int, Field(ge=1, le=1_000)] | Literal["all"] | None = Field(
         default=None, description="Findings that must be licensed or permitted; null: the certainty decides."
     )
     certainty: float = Field(

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from registry.errors import NotFoundError
 from reports.issuing.stamp import UNSTAMPED
 from reports.portfolios.document import PORTFOLIO, portfolio_facts
 from reports.portfolios.evidence import LICENSABLE, Evidence, Holder
 from reports.portfolios.facts import PairPart, RobustPart
-from reports.portfolios.request import Request
+from reports.portfolios.request import Request, from_subject
 from tests.support.running import Creditline
 from tests.support.statement_world import StatementWorld, make_filled_statement_world
 
@@ -250,3 +251,12 @@ def test_names_stay_text() -> None:
     page = PORTFOLIO.page(facts, {name: f"{name}.x" for name in ("html", "json", "chosen", "curve")}, UNSTAMPED)
     assert hostile not in page
     assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    "settings", ['{"hits": 0}', '{"hits": 1001}', '{"draws": -1}', '{"share": 0}', "[", '{"x": 1}']
+)
+def test_a_stamp_with_an_impossible_request_is_refused(settings: str) -> None:
+    """Bounds hold for a request that a document states, as for one that is typed."""
+    with pytest.raises(NotFoundError, match="expected the request of a portfolio"):
+        from_subject(settings)
