@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from registry.errors import CreditlineError, InputError, UsageError
 from registry.ids import each_once
-from registry.text import stated_text, tidy
+from registry.text import BIDI_CONTROLS, stated_text, tidy
 
 LONGEST_PROMPT = 2_000
 """Characters; CLIP's text encoder reads about 300."""
@@ -51,11 +52,17 @@ def prompt_text(text: str | None, what: str, classes: Collection[str] = ()) -> s
     """One line of text, in one spelling, or the name of a class; None if it is empty.
 
     Raises:
-        InputError: too long, not UTF-8, or with control characters.
+        InputError: too long, not UTF-8, with control characters, or with characters that change the
+            direction of writing: they make a page show another text than the encoder reads.
     """
     if text in classes:
         return text
-    return stated_text(text, what, longest=LONGEST_PROMPT)
+    stated = stated_text(text, what, longest=LONGEST_PROMPT)
+    turning = next((character for character in stated or "" if character in BIDI_CONTROLS), None)
+    if turning is not None:
+        name = f"U+{ord(turning):04X} ({unicodedata.name(turning).lower()})"
+        raise InputError(f"the {what} has {name}, which changes the direction of writing; leave it out")
+    return stated
 
 
 def prompt_given(text: str, classes: Collection[str]) -> str:

@@ -11,6 +11,9 @@ BLANKS = "".join(chr(code) for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 
                                         0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF))  # fmt: skip
 """Invisible characters at the ends of a text: Unicode blanks, zero-width space, byte-order mark."""
 
+BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Unicode's characters that change the direction of writing (property ``Bidi_Control``)."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 LONGEST_TEXT = 10_000

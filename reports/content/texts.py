@@ -10,17 +10,17 @@ from typing import Any
 
 from registry.errors import IntegrityError
 from registry.export.cells import REPLACEMENT
+from registry.text import BIDI_CONTROLS
 
 LONGEST = 300
 """Most characters of a foreign text."""
-_BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def one_line(text: str) -> str:
     """Foreign text: at most :data:`LONGEST` characters, none that control or turn the writing."""
     cut = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     return "".join(
-        REPLACEMENT if unicodedata.category(each) in ("Cc", "Cs") or each in _BIDIRECTIONAL else each for each in cut
+        REPLACEMENT if unicodedata.category(each) in ("Cc", "Cs") or each in BIDI_CONTROLS else each for each in cut
     )
 
 

@@ -6,8 +6,9 @@ import math
 import unicodedata
 from collections.abc import Sequence
 
+from registry.text import BIDI_CONTROLS
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def plain(text: str, limit: int = 160) -> str:
@@ -17,7 +18,7 @@ def plain(text: str, limit: int = 160) -> str:
         " "
         if c in "\t\n\r"
         else REPLACEMENT
-        if c in _BIDI_CONTROLS or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+        if c in BIDI_CONTROLS or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
         else c
         for c in kept
     )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,10 @@ from hypothesis import strategies as st
 
 from cli.prompts import LONGEST_PROMPT, PromptRow, prompt_text, prompts_asked, read_prompts
 from registry.errors import InputError, UsageError
-from registry.text import has_control_characters
+from registry.text import BIDI_CONTROLS, has_control_characters
+
+EXPLICIT = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+"""Unicode's classes of characters that embed, override and isolate."""
 
 
 def written(folder: Path, name: str, data: str | bytes) -> Path:
@@ -88,6 +94,19 @@ def test_a_fault_is_named_with_its_line(tmp_path: Path, name: str, data: str | b
     assert str(tmp_path / name) in str(caught.value)
 
 
+def test_no_prompt_turns_the_direction_of_writing(tmp_path: Path) -> None:
+    """Every character that Unicode calls a bidirectional control is refused by its name."""
+    turning = {chr(code) for code in range(sys.maxunicode + 1) if unicodedata.bidirectional(chr(code)) in EXPLICIT}
+    assert turning | {"\u061c", "\u200e", "\u200f"} == BIDI_CONTROLS
+    for character in BIDI_CONTROLS:
+        text, said = f"a {character}fox", f"has U+{ord(character):04X} ({unicodedata.name(character).lower()})"
+        with pytest.raises(InputError, match=re.escape(f"the prompt {said}")):
+            prompts_asked([text], None, ())
+        with pytest.raises(InputError, match=re.escape(f"line 1: the negative text {said}")):
+            read_prompts(written(tmp_path, "p.jsonl", json.dumps({"prompt": "a", "negative": text})))
+        assert prompts_asked([text], None, (text,)) == [PromptRow(text)], "a class of the registry"
+
+
 def test_both_ways_at_once_and_an_empty_prompt_are_refused(tmp_path: Path) -> None:
     """An empty --prompt is a slip of the shell more often than a wish."""
     with pytest.raises(UsageError, match="expected one of them"):
@@ -110,7 +129,7 @@ def test_a_prompt_that_is_taken_is_one_line_and_taken_again(text: str) -> None:
         found = prompt_text(text, "prompt")
     except InputError:
         return
-    assert found is None or (found and not has_control_characters(found))
+    assert found is None or (found and not has_control_characters(found) and not BIDI_CONTROLS & set(found))
     assert prompt_text(found, "prompt") == found
 
 
