@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt64
 
 from attribution.evidence.randomisation import Together
 from registry.encodings.assignment import Assignment
+from registry.similarity.groups import pairs_among
 from registry.similarity.hamming_join import groups
 from registry.storage.database import Registry
 
@@ -55,15 +56,11 @@ def look_alikes(
 
 
 def near_fingerprints(registry: Registry, asset_ids: Int64[np.ndarray, " place"]) -> Int64[np.ndarray, "pair 2"]:
-    """The pairs of these works, by place, that the registry lists as near duplicates."""
-    places = {int(asset): place for place, asset in enumerate(asset_ids)}
-    listed = ", ".join(str(asset) for asset in places) or "NULL"
+    """The pairs of these works, by place, that are near duplicates or have the same file."""
     with registry.connection() as connection:
-        pairs = connection.execute(
-            "SELECT asset_id, other_asset_id FROM near_duplicate "  # noqa: S608 - of numbers
-            f"WHERE asset_id IN ({listed}) AND other_asset_id IN ({listed})"
-        ).fetchall()
-    return np.array([[places[one], places[other]] for one, other in pairs], dtype=np.int64).reshape(-1, 2)
+        pairs = pairs_among(connection, asset_ids)
+    order = np.argsort(asset_ids)
+    return np.asarray(order[np.searchsorted(asset_ids, pairs, sorter=order)], dtype=np.int64)
 
 
 def drawn_together(

@@ -7,11 +7,11 @@ from io import BytesIO
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Int64, UInt8
 from PIL import Image
 
-from registry.similarity.pdq import LEAST_QUALITY, MATCH_DISTANCE, Fingerprint, fingerprint_of, words_of
+from registry.similarity.pdq import LEAST_QUALITY, Fingerprint, fingerprint_of
+from registry.similarity.search import QueryImage, find_lookalikes
 
 
 def near_copies(
@@ -31,32 +31,12 @@ def near_copies(
         sha256: of the images' files.
         asset_ids: the compared works.
     """
-    connection.register("compared", pa.table({"compared_id": asset_ids}))
-    same = dict(
-        connection.execute(
-            "SELECT sha256, min(id) FROM asset SEMI JOIN compared ON id = compared_id GROUP BY sha256"
-        ).fetchall()
-    )
-    rows = connection.execute(
-        "SELECT asset_id, word0, word1, word2, word3 FROM fingerprint SEMI JOIN compared ON asset_id = compared_id "
-        "WHERE quality >= ? ORDER BY asset_id",
-        [LEAST_QUALITY],
-    ).fetchnumpy()
-    connection.unregister("compared")
-    ids = np.ma.filled(rows["asset_id"], 0).astype(np.int64)
-    words = np.column_stack([np.ma.filled(rows[f"word{place}"], 0).astype(np.uint64) for place in range(4)])
     found: list[int | None] = []
     for pixels, file in zip(images, sha256, strict=True):
-        if file in same:
-            found.append(int(same[file]))
-            continue
         fingerprint = _fingerprint(pixels)
-        if not len(ids) or fingerprint.quality < LEAST_QUALITY:
-            found.append(None)
-            continue
-        differing = np.bitwise_count(words ^ words_of([fingerprint])[0]).sum(axis=1)
-        nearest = int(differing.argmin())
-        found.append(int(ids[nearest]) if differing[nearest] <= MATCH_DISTANCE else None)
+        bits = fingerprint.bits.hex() if fingerprint.quality >= LEAST_QUALITY else None
+        alike = find_lookalikes(connection, QueryImage("", file, bits), asset_ids)
+        found.append(alike[0].asset_id if alike else None)
     return found
 
 

@@ -28,8 +28,10 @@ from attribution.imitation.summary import Group, ablation_facts, assignment_fact
 from attribution.process_pool import Device
 from registry.errors import UsageError
 from registry.ids import content_id
-from registry.imitations.artists import FEWEST_WORKS, ArtistWorks, all_works_of, near_duplicates_among, read_works_of
+from registry.imitations.artists import FEWEST_WORKS, ArtistWorks, all_works_of, read_works_of
 from registry.imitations.facts import ArtistPart, Distractor, ImagePart, ImitationFacts, Missing, Settings
+from registry.similarity.groups import pairs_among
+from registry.similarity.hamming_join import groups
 from registry.storage.database import Registry
 
 Report = Callable[[str, int, int], object]
@@ -197,7 +199,7 @@ class ImitationAudit:
 
     def _held_out(self, artist: Int64[np.ndarray, " work"], asset_ids: Int64[np.ndarray, " work"]) -> np.ndarray:
         with self.registry.connection() as connection:
-            alike = near_duplicates_among(connection, asset_ids)
+            alike = groups(pairs_among(connection, asset_ids))
         order = np.argsort(asset_ids)
         rows = [order[np.searchsorted(asset_ids, ids, sorter=order)] for ids in alike]
         return held_out_works(artist, rows, self.settings.held_out, self.settings.seed)

@@ -17,7 +17,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.errors import NotFoundError, UsageError
-from registry.similarity.hamming_join import groups
 from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression
 from registry.text import tidy
 
@@ -137,21 +136,6 @@ def all_works_of(connection: duckdb.DuckDBPyConnection, by: str, name: str) -> N
         .to_numpy()
     )
     return found
-
-
-def near_duplicates_among(
-    connection: duckdb.DuckDBPyConnection, asset_ids: NDArray[np.int64]
-) -> list[NDArray[np.int64]]:
-    """Groups of these works that look alike, directly or through others of them."""
-    connection.register("compared", pa.table({"compared_id": asset_ids}))
-    pairs = connection.execute(
-        "SELECT asset_id, other_asset_id FROM near_duplicate SEMI JOIN compared ON asset_id = compared_id "
-        "WHERE other_asset_id IN (SELECT compared_id FROM compared) UNION ALL "
-        "SELECT min(id), unnest(list(id)) FROM asset SEMI JOIN compared ON id = compared_id GROUP BY sha256 HAVING count(*) > 1"
-    ).to_arrow_table()
-    connection.unregister("compared")
-    columns = [column.to_numpy().astype(np.int64) for column in pairs.columns]
-    return groups(np.column_stack(columns)) if pairs.num_rows else []
 
 
 def _named(by: str, *, everything: bool = False) -> str:

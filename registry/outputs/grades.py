@@ -60,6 +60,14 @@ def grade_by(settings: Mapping[str, Any] | None, q_value: float, low: float | No
     return None if thresholds is None or not isinstance(rate, float) else grade_of(q_value, low, rate, thresholds)
 
 
+def is_slight(grade: Grade | None, low: float | None) -> bool:
+    """Whether a found effect does not matter; without a grade: whether its interval reaches 0.
+
+    ``low``: the lower end of the effect; None: the effect was not measured.
+    """
+    return grade == SLIGHT if grade else low is None or not low > 0
+
+
 def look_alikes_of(test: Mapping[str, Any] | None) -> dict[int, int]:
     """By rank, the number of the candidate's group, from 1; candidates without one are left out."""
     groups = (test or {}).get(LOOK_ALIKES)

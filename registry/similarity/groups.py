@@ -86,6 +86,20 @@ def near_duplicates(
     return Duplicates(tuple(listed), int((different[chosen] > 1).sum()), works_without_fingerprint(connection))
 
 
+def pairs_among(connection: duckdb.DuckDBPyConnection, asset_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(P, 2): the ids of those of these works that are near duplicates, or have the same file."""
+    connection.register("compared", pa.table({"compared_id": asset_ids}))
+    pairs = connection.execute(
+        "SELECT asset_id, other_asset_id FROM near_duplicate SEMI JOIN compared ON asset_id = compared_id "
+        "WHERE other_asset_id IN (SELECT compared_id FROM compared) UNION ALL "
+        "SELECT * FROM (SELECT min(id) AS first, unnest(list(id)) AS other FROM asset "
+        "SEMI JOIN compared ON id = compared_id WHERE sha256 IS NOT NULL GROUP BY sha256) WHERE first <> other"
+    ).to_arrow_table()
+    connection.unregister("compared")
+    columns = [column.to_numpy().astype(np.int64) for column in pairs.columns]
+    return np.column_stack(columns).reshape(-1, 2)
+
+
 def works_of(
     connection: duckdb.DuckDBPyConnection, chosen: tuple[Group, ...], most: int | None = None
 ) -> list[list[dict[str, Any]]]:

@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 from PIL import ImageOps
 
 from registry.errors import InputError
@@ -136,14 +139,31 @@ def _opened(path: Path, largest: int, what: str) -> Iterator[io.BufferedReader]:
         raise InputError(f"cannot read the {what} {path}: {reason}") from error
 
 
-def find_lookalikes(connection: duckdb.DuckDBPyConnection, image: QueryImage) -> list[LookAlike]:
-    """Works with the same bytes, then those that look alike, nearest first."""
+def find_lookalikes(
+    connection: duckdb.DuckDBPyConnection, image: QueryImage, among: NDArray[np.int64] | None = None
+) -> list[LookAlike]:
+    """Works with the same bytes, then those that look alike, nearest first.
+
+    ``among``: ids of the works to compare with; None: all.
+    """
+    if among is not None:
+        connection.register("compared", pa.table({"compared_id": among}))
+    try:
+        return _alike(connection, image, "" if among is None else "SEMI JOIN compared ON compared_id =")
+    finally:
+        if among is not None:
+            connection.unregister("compared")
+
+
+def _alike(connection: duckdb.DuckDBPyConnection, image: QueryImage, compared: str) -> list[LookAlike]:
+    """``compared``: a join that restricts the works, up to their id; empty: all works."""
     same = connection.execute(
-        "SELECT id FROM asset WHERE identity = ? AND sha256 = ? ORDER BY id", [identity_of(image.sha256), image.sha256]
+        f"SELECT id FROM asset {compared and f'{compared} id'} WHERE identity = ? AND sha256 = ? ORDER BY id",  # noqa: S608 - constants
+        [identity_of(image.sha256), image.sha256],
     ).fetchall()
     found = {int(number): LookAlike(int(number), "sha256", None, False, image.name) for (number,) in same}
     for text, mirrored in ((image.fingerprint, False), (image.mirrored, True)):
-        for asset_id, distance in _near(connection, text) if text is not None else ():
+        for asset_id, distance in _near(connection, text, compared) if text is not None else ():
             other = found.get(asset_id)
             if other is None or (other.distance is not None and distance < other.distance):
                 found[asset_id] = LookAlike(asset_id, "image", distance, mirrored, image.name)
@@ -159,12 +179,12 @@ def works_without_fingerprint(connection: duckdb.DuckDBPyConnection) -> int:
     )
 
 
-def _near(connection: duckdb.DuckDBPyConnection, fingerprint: str) -> Sequence[tuple[int, int]]:
+def _near(connection: duckdb.DuckDBPyConnection, fingerprint: str, compared: str) -> Sequence[tuple[int, int]]:
     words = [int(word) for word in words_of([Fingerprint(bytes.fromhex(fingerprint), 100)])[0]]
     differing = " + ".join(f"bit_count(xor(word{place}, ?::UBIGINT))::INT" for place in range(4))
     rows = connection.execute(
-        f"SELECT asset_id, min(distance) FROM (SELECT asset_id, {differing} AS distance FROM fingerprint WHERE quality >= ?) "  # noqa: S608 - constants
-        "WHERE distance <= ? GROUP BY asset_id",
+        f"SELECT asset_id, min(distance) FROM (SELECT asset_id, {differing} AS distance FROM fingerprint "  # noqa: S608 - constants
+        f"{compared and f'{compared} asset_id'} WHERE quality >= ?) WHERE distance <= ? GROUP BY asset_id",
         [*words, LEAST_QUALITY, MATCH_DISTANCE],
     ).fetchall()
     return [(int(asset_id), int(distance)) for asset_id, distance in rows]

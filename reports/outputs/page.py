@@ -8,7 +8,7 @@ from functools import partial
 from markupsafe import Markup
 
 from registry.outputs.base_claim import IN_FINE_TUNING
-from registry.outputs.grades import SLIGHT, Thresholds
+from registry.outputs.grades import Thresholds, is_slight
 from registry.outputs.strength import Strength, strength_of
 from reports.facts import BasePart, NotMeasured
 from reports.outputs.facts import Candidate, IndexFacts, ReportFacts, Work
@@ -44,8 +44,8 @@ def report_values(report: Report) -> dict[str, object]:
         "report": facts,
         "shown": shown,
         "passing": passing,
-        "sources": [each for each in passing if not is_slight(each)],
-        "slight": [each for each in passing if is_slight(each)],
+        "sources": [each for each in passing if not has_slight_effect(each)],
+        "slight": [each for each in passing if has_slight_effect(each)],
         "mark": mark,
         "thresholds": Thresholds.of(facts.method.settings),
         "strength": _label(facts),
@@ -139,11 +139,10 @@ def mark(candidate: Candidate) -> str:
     return "Source found" if candidate.grade is None else candidate.grade.capitalize()
 
 
-def is_slight(candidate: Candidate) -> bool:
+def has_slight_effect(candidate: Candidate) -> bool:
     """Whether its effect does not matter, or was not measured."""
-    if candidate.grade is not None:
-        return bool(candidate.grade == SLIGHT)
-    return isinstance(candidate.effect, NotMeasured) or not candidate.effect.low > 0
+    effect = candidate.effect
+    return is_slight(candidate.grade, None if isinstance(effect, NotMeasured) else effect.low)
 
 
 def _strength(facts: ReportFacts) -> Strength | None:
@@ -151,7 +150,7 @@ def _strength(facts: ReportFacts) -> Strength | None:
     listed = in_order(facts) or facts.by_evidence
     if not listed:
         return None
-    return strength_of(listed[0].q_value, facts.method.false_discovery_rate, slight=is_slight(listed[0]))
+    return strength_of(listed[0].q_value, facts.method.false_discovery_rate, slight=has_slight_effect(listed[0]))
 
 
 def _strength_meaning(facts: ReportFacts) -> str:
@@ -186,7 +185,7 @@ def _sources(facts: ReportFacts) -> str:
     if not facts.candidates:
         return "Nothing was tested"
     tested = count(len(facts.candidates), unit_noun(facts.ensemble), unit_noun(facts.ensemble, 2))
-    slight = sum(map(is_slight, facts.passing))
+    slight = sum(map(has_slight_effect, facts.passing))
     sources = len(facts.passing) - slight
     found = [count(sources, "source")] if sources else ["no source"]
     if slight:
@@ -196,7 +195,7 @@ def _sources(facts: ReportFacts) -> str:
 
 def _traced(facts: ReportFacts) -> bool:
     """Whether a source is found whose effect is more than slight."""
-    return not all(map(is_slight, facts.passing))
+    return not all(map(has_slight_effect, facts.passing))
 
 
 def _is_superseded(kind: str, facts: ReportFacts) -> bool:

@@ -86,7 +86,7 @@ def choose(evidence: Evidence, request: Request) -> Choice:
         bound = cost if best is not None and best.proven and best.chosen is not None else lower_bound(cover, cost)
     return Choice(
         cover=cover,
-        coverable=attributed & (cover.counts > 0),
+        coverable=cover.counts > 0,
         attributed=attributed,
         chosen=np.asarray(chosen, np.int64),
         greedy=found,

@@ -18,7 +18,7 @@ from reports.issuing.document import Document, Reading
 from reports.portfolios import words
 from reports.portfolios.choice import Choice, choose, expected_coverage, pairs_of, prices_of
 from reports.portfolios.draws import Draws, drawn
-from reports.portfolios.evidence import LICENSABLE, REASONS, REFUSED, UNPRICED, Evidence, prepare, read_evidence
+from reports.portfolios.evidence import LICENSABLE, REASONS, REFUSED, UNPRICED, USABLE, Evidence, prepare, read_evidence
 from reports.portfolios.facts import (
     VERSION,
     ChosenPart,
@@ -242,9 +242,7 @@ _CHOSEN = pa.schema(
         ("price", pa.float64()),
         ("works", pa.int64()),
         ("licences", pa.list_(pa.string())),
-        ("unclear", pa.int64()),
-        ("constrained", pa.int64()),
-        ("permitted", pa.int64()),
+        *((name, pa.int64()) for name in USABLE),
         ("outputs", pa.int64()),
         ("needed_for", pa.int64()),
         ("chosen_in_draws", pa.float64()),
@@ -256,7 +254,7 @@ def _chosen_table(chosen: Sequence[ChosenPart]) -> pa.Table:
     rows = [
         {
             **each.model_dump(exclude={"permissions"}),
-            **{name: each.permissions.get(name, 0) for name in ("unclear", "constrained", "permitted")},
+            **{name: each.permissions.get(name, 0) for name in USABLE},
             "chosen_in_draws": None if isinstance(each.chosen_in_draws, NotMeasured) else each.chosen_in_draws,
         }
         for each in chosen

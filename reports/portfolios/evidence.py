@@ -15,6 +15,7 @@ import numpy as np
 
 from registry.basis.rows import Basis
 from registry.outputs.grades import GRADES_OF_CANDIDATES
+from registry.permissions.rule import FORBIDDEN, Permission
 from reports.portfolios.cover import Real, Whole
 from reports.portfolios.request import Request
 from reports.portfolios.weights import probabilities
@@ -31,6 +32,8 @@ REASONS = {
 }
 """States without a remedy, in words."""
 MOST_LICENCES = 5
+USABLE = tuple(each.value for each in Permission if each not in FORBIDDEN)
+"""Permissions of the works that a licence can cover, or that need none."""
 
 _CHOSEN = f"""
     SELECT * EXCLUDE (joint), row_number() OVER (ORDER BY kind DESC, ensemble_id, subject, audit_id) - 1 AS place
@@ -162,10 +165,7 @@ def _holders(connection: duckdb.DuckDBPyConnection) -> tuple[Holder, ...]:
         connection.execute(
             "SELECT rightsholder.id, rightsholder.name, count(DISTINCT asset_id) AS works, "  # noqa: S608 - constants
             "list_sort(list(DISTINCT licence.reference)) AS licences, "
-            + ", ".join(
-                f"count(DISTINCT asset_id) FILTER (permission = '{each}') AS {each}"
-                for each in ("permitted", "unclear", "constrained")
-            )
+            + ", ".join(f"count(DISTINCT asset_id) FILTER (permission = '{each}') AS {each}" for each in USABLE)
             + f" FROM portfolio_unit JOIN portfolio_work USING (encoding_id, unit_number) "
             "JOIN rightsholder ON rightsholder.id = owner_id LEFT JOIN licence ON licence.id = licence_id "
             f"WHERE state = {LICENSABLE} GROUP BY ALL ORDER BY rightsholder.name, rightsholder.id"
@@ -179,7 +179,7 @@ def _holders(connection: duckdb.DuckDBPyConnection) -> tuple[Holder, ...]:
             name=clipped(row["name"]),
             works=row["works"],
             licences=tuple(clipped(each) for each in (row["licences"] or [])[:MOST_LICENCES]),
-            permissions={each: row[each] for each in ("permitted", "unclear", "constrained") if row[each]},
+            permissions={each: row[each] for each in USABLE if row[each]},
         )
         for row in rows
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from registry.outputs.shares import By
 from reports.facts import Facts
 
 VERSION: Literal[1] = 1
@@ -51,7 +52,7 @@ class SettledMethod(Facts):
 class SettlementFacts(Facts):
     """A settlement table."""
 
-    by: Literal["rightsholder", "licence", "data-set"]
+    by: By
     first_day: datetime.date | None = Field(description="Of the period, in UTC; null: from the beginning.")
     last_day: datetime.date | None = Field(description="Null: until now.")
     verdict: str

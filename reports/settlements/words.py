@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from registry.outputs.shares import By
 from reports.rendering.wording import count, percent, quoted
 from reports.settlements.facts import SettledOutputs, SettledRow
 
@@ -39,7 +40,7 @@ LIMITS: tuple[tuple[str, str], ...] = (
 """(statement, explanation) pairs; part of every settlement table."""
 
 
-def verdict(by: str, outputs: SettledOutputs, unattributed: SettledRow, rows: Sequence[SettledRow]) -> str:
+def verdict(by: By, outputs: SettledOutputs, unattributed: SettledRow, rows: Sequence[SettledRow]) -> str:
     """The result in one sentence."""
     if not outputs.divided:
         return "No output of this period is divided, so there is nothing to settle."

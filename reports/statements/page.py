@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from registry.outputs.grades import SLIGHT
+from registry.outputs.grades import is_slight
 from registry.outputs.strength import strength_of
 from reports.facts import NotMeasured
 from reports.outputs.facts import BaseAlone
@@ -64,7 +64,7 @@ class FoundIn:
     def mark(self) -> str:
         """The size and the strength of the finding, in a few words."""
         grade, effect, rate = self.finding.grade, self.finding.effect, self.output.false_discovery_rate
-        slight = grade == SLIGHT if grade else isinstance(effect, NotMeasured) or not effect.low > 0
+        slight = is_slight(grade, None if isinstance(effect, NotMeasured) else effect.low)
         strength = strength_of(self.finding.q_value, rate, slight=slight)
         return ", ".join(filter(None, (grade, strength)))
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from registry.claims.decisions import NO_LICENCE, DecisionReport, decide_claim
@@ -138,6 +139,8 @@ def test_copies_of_a_picture_are_found_with_their_distance(compared: Registry, t
             assert (found.asset_id, found.matched_by, found.mirrored) == (1, "image", name == "mirrored"), name
             assert found.distance is not None
             assert 0 <= found.distance <= 31
+            assert find_lookalikes(connection, image, np.array([1, 2])) == [found]
+            assert find_lookalikes(connection, image, np.array([0, 2])) == []
         assert find_lookalikes(connection, read_query_image(write(tmp_path / "part", cropped(scene(1))))) == []
         assert find_lookalikes(connection, read_query_image(write(tmp_path / "other", encoded(scene(9))))) == []
         assert works_without_fingerprint(connection) == 1

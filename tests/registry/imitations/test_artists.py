@@ -1,4 +1,4 @@
-"""Artists and their works: names, columns, draws, near duplicates."""
+"""Artists and their works: names, columns, draws."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from registry.home import Home
 from registry.imitations.artists import (
     all_works_of,
     find_artists,
-    near_duplicates_among,
     read_works_of,
     works_of_artists,
 )
@@ -79,12 +78,3 @@ def test_names_are_found_but_never_guessed() -> None:
         find_artists(["ada"], known, {})
     with pytest.raises(NotFoundError, match=r"'Bo Exmaple'; did you mean 'Bo Example'"):
         find_artists(["Bo Exmaple"], known, {})
-
-
-def test_near_duplicates_are_those_among_the_works(registry: Registry) -> None:
-    """Pairs with a work that was not asked for do not count."""
-    with registry.connection() as connection:
-        connection.execute(
-            "CREATE TEMP TABLE near_duplicate AS SELECT 0 AS asset_id, 1 AS other_asset_id UNION SELECT 1, 5"
-        )
-        assert [group.tolist() for group in near_duplicates_among(connection, np.array([0, 1, 2]))] == [[0, 1]]

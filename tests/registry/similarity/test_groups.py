@@ -12,7 +12,7 @@ from registry.event_log.events import changing
 from registry.export.files import write_listing
 from registry.ingest.owners.declarations import FolderPerRightsholder
 from registry.rightsholders.records import merge_rightsholders
-from registry.similarity.groups import Duplicates, listing_of, near_duplicates, works_of
+from registry.similarity.groups import Duplicates, listing_of, near_duplicates, pairs_among, works_of
 from registry.storage.database import Registry
 from tests.support.works import NOW, register, write_pictures
 
@@ -122,3 +122,25 @@ def test_very_many_pairs_are_grouped_without_a_loop_over_works(registry: Registr
     (group,) = found(registry).groups
     assert len(group.asset_ids) == 100_000
     assert set(group.distances.tolist()) == {1}
+
+
+def test_pairs_are_those_among_the_works(corpus: Registry) -> None:
+    """Pairs with a work that was not asked for do not count; works with one file are a pair."""
+    with corpus.connection() as connection:
+        rows = connection.execute("SELECT id, path FROM asset").fetchall()
+        asset_ids = {int(Path(path).stem): int(asset_id) for asset_id, path in rows}
+        asked = np.array([asset_ids[number] for number in (2, 1, 7, 5)])
+
+        def pairs() -> set[frozenset[int]]:
+            return {frozenset(pair) for pair in pairs_among(connection, asked).tolist()}
+
+        alike = frozenset((asset_ids[1], asset_ids[2]))
+        assert pairs() == {alike}
+        assert pairs_among(connection, asked[:1]).shape == (0, 2)
+        connection.execute(
+            "CREATE TEMP TABLE asset AS SELECT id, 'a' AS sha256 FROM asset WHERE path NOT LIKE '%2.png'"
+        )
+        one_file = sorted({asset_ids[number] for number in (1, 7, 5)})
+        assert pairs() == {alike, *(frozenset((one_file[0], other)) for other in one_file[1:])}
+        connection.execute("UPDATE temp.asset SET sha256 = NULL")
+        assert pairs() == {alike}, "works without a file here are no pair"

@@ -9,7 +9,7 @@ import pytest
 from reports.facts import NotMeasured
 from reports.outputs.facts import Effect, ReportFacts
 from reports.outputs.illustrations import Report
-from reports.outputs.page import effect_in_words, in_order, is_slight, mark, report_values
+from reports.outputs.page import effect_in_words, has_slight_effect, in_order, mark, report_values
 from reports.outputs.read import read_audit
 from reports.outputs.selection import newest_audits
 from tests.support.world import World
@@ -62,7 +62,7 @@ def test_an_effect_is_claimed_of_a_source_alone(reports: list[Report]) -> None:
     assert told.startswith("If there is an effect")
     assert "between −4 % and 18 %" in told
     assert "too few" in effect_in_words(other.model_copy(update={"effect": NotMeasured("too few codes")}))
-    assert is_slight(other.model_copy(update={"effect": NotMeasured("too few codes"), "grade": None}))
+    assert has_slight_effect(other.model_copy(update={"effect": NotMeasured("too few codes"), "grade": None}))
 
 
 def test_no_estimate_stands_beside_its_exact_value(site: Path) -> None:
