@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import datetime
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
-from pydantic import ValidationError
 
 from registry.errors import IntegrityError, NotFoundError, UsageError
 from registry.event_log.events import changing
+from registry.event_log.kept_facts import COLUMNS, Kept, kept
 from registry.imitations.facts import ImitationFacts
 from registry.storage.database import Registry
 
 EVENT = "imitation audited"
-_NEWEST = (
-    "SELECT after, recorded_at, actor, sequence, sha256 FROM event WHERE kind = ? AND {} ORDER BY sequence DESC LIMIT 2"
-)
+_ALL = f"SELECT {', '.join(COLUMNS)} FROM event WHERE kind = ? AND {{}} ORDER BY sequence DESC"  # noqa: S608 - constants
+_NEWEST = f"{_ALL} LIMIT 2"
 
-
-@dataclass(frozen=True)
-class KeptImitation:
-    """An imitation audit, and the event that has it."""
-
-    facts: ImitationFacts
-    made_at: datetime.datetime
-    made_by: str
-    event: int
-    event_sha256: str
+KeptImitation = Kept[ImitationFacts]
+"""An imitation audit, and the event that has it."""
 
 
 def record_imitation(registry: Registry, facts: ImitationFacts, now: datetime.datetime) -> None:
@@ -77,20 +67,19 @@ def imitations_of(
 
     An event that was edited beyond reading is left out: the check of a document's basis reports it.
     """
-    rows = connection.execute(
-        "SELECT after, recorded_at, actor, sequence, sha256 FROM event WHERE kind = ? ORDER BY sequence DESC", [EVENT]
-    ).fetchall()
     found = []
-    for row in rows:
+    for row in connection.execute(_ALL.format("true"), [EVENT]).fetchall():
         try:
-            kept = _kept(row)
+            audit = _kept(row)
         except IntegrityError:
             continue
         places = [
-            place for place, artist in enumerate(kept.facts.artists) if rightsholders.intersection(artist.rightsholders)
+            place
+            for place, artist in enumerate(audit.facts.artists)
+            if rightsholders.intersection(artist.rightsholders)
         ]
         if places:
-            found.append((kept, places))
+            found.append((audit, places))
     return found
 
 
@@ -98,12 +87,5 @@ def _subject(imitation_id: str) -> str:
     return f"imitation {imitation_id}"
 
 
-def _kept(row: tuple[Any, ...]) -> KeptImitation:
-    after, recorded_at, actor, sequence, sha256 = row
-    try:
-        facts = ImitationFacts.model_validate(json.loads(after or ""))
-    except (ValueError, RecursionError, ValidationError) as error:
-        raise IntegrityError(
-            f"the imitation audit of event {sequence:,} cannot be read; `creditline log verify` says whether it was edited"
-        ) from error
-    return KeptImitation(facts, recorded_at.astimezone(datetime.UTC), actor, int(sequence), sha256)
+def _kept(row: Sequence[Any]) -> KeptImitation:
+    return kept(row, ImitationFacts.model_validate, "imitation audit")

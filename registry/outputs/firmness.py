@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlmodel import Session
 
-from registry.outputs.evaluations import KeptFacts, newest_kept
+from registry.event_log.kept_facts import Kept
+from registry.outputs.evaluations import newest_kept
 
 EVENT = "firmness measured"
 
 
-def newest_firmness(session: Session, audit_id: str) -> KeptFacts | None:
+def newest_firmness(session: Session, audit_id: str) -> Kept[dict[str, Any]] | None:
     """The newest measurement of an audit's firmness, if there is one.
 
     Raises:

@@ -71,7 +71,7 @@ def evaluation(kept: KeptEvaluation) -> EvaluationPage:
     )
     return EvaluationPage(
         ensemble=str(kept.facts.get("ensemble", "")),
-        measured_at=kept.measured_at,
+        measured_at=kept.made_at,
         headline=headline,
         explanation=power_sentence(kept.facts) + " " + null_sentence(kept.facts),
         figures=(

@@ -28,7 +28,7 @@ def quoted(kept: KeptEvaluation | None, members_sha256: object) -> tuple[str, ..
     found = [power_sentence(kept.facts), null_sentence(kept.facts)]
     if kept.facts.get("members_sha256") != members_sha256:
         found.append(OTHER_MEMBERS)
-    return (*found, f"Measured {kept.measured_at:%Y-%m-%d} by `creditline evaluate`, event {kept.event:,} of the log.")
+    return (*found, f"Measured {kept.made_at:%Y-%m-%d} by `creditline evaluate`, event {kept.event:,} of the log.")
 
 
 def power_sentence(facts: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ def read_firmness(session: Session, audit_id: str) -> Firmness | NotMeasured | N
     facts = kept.facts
     try:
         return Firmness(
-            measured_at=kept.measured_at,
+            measured_at=kept.made_at,
             event=kept.event,
             event_sha256=kept.event_sha256,
             verdicts=[_verdict(each) for each in facts["verdicts"][:MOST_VERDICTS]],

@@ -47,7 +47,7 @@ def test_an_evaluation_is_measured_and_kept(world: World, auditor: Auditor) -> N
         assert newest_evaluation(session, "another") is None
     assert kept is not None
     assert kept.facts["power"] == facts["power"]
-    assert (kept.measured_at, kept.measured_by) == (NOW, world.registry.actor)
+    assert (kept.made_at, kept.made_by) == (NOW, world.registry.actor)
     assert verify(world.registry).faults == []
 
 
