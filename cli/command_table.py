@@ -56,7 +56,7 @@ _PACKAGES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "plan": "Compare ensembles of different sizes for the registered works, before training.",
         "encode": "Give every unit of the registered works a code: the members that will train on it.",
         "train": "Train every member of an encoding on exactly the works that its codes assign.",
-        "members": "List and import members, and train the reference model.",
+        "members": "List, collect and import members, and train the reference model.",
         "exposure": "Show the encodings, ensembles and members that contain given works.",
         "manifest": "Show the manifest of a member: settings, hashes, works by rightsholder and licence.",
         "manifest-check": "Check the proof of a manifest without the registry; exit with 1 if it does not hold.",

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from registry.storage.tables import Ensemble
 
 
-def open_registry(home: Path) -> Registry:
-    """The registry in the folder of ``--home``.
+def open_registry(home: Path, *, read_only: bool = False) -> Registry:
+    """The registry in the folder of ``--home``; ``read_only``: beside others that read it.
 
     Raises:
         NotFoundError: the folder has no registry.
         IntegrityError: the registry is damaged, or another version's.
     """
     from registry.home import Home
-    from registry.storage.database import Registry
+    from registry.storage.database import LOCK_PATIENCE, LONG_PATIENCE, Registry
 
-    return Registry.open(Home(home))
+    return Registry.open(Home(home), lock_patience=LONG_PATIENCE if read_only else LOCK_PATIENCE, read_only=read_only)
 
 
 def ensemble_named(registry: Registry, reference: str | None) -> Ensemble:

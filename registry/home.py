@@ -17,7 +17,7 @@
     keys/<sha256>.pem                   the private half of a key that signs documents
     reports/                            rendered pages and tables
     filings/                            every issued version of a filing, with its answers
-    locks/<job>.lock                    one process at a time trains an ensemble
+    locks/<job>.lock                    one process at a time trains an ensemble, or a member
 
 A file is written beside its place, synced and renamed into it: a reader never meets half of one.
 """

@@ -28,7 +28,7 @@ from attribution.images import from_pixels, read_works
 from attribution.training.encoded import EncodedShards, encode_works, training_condition
 from registry.encodings.store import load_units
 from registry.errors import UsageError
-from registry.home import reserve, write_atomically, write_bytes_atomically
+from registry.home import Home, reserve, write_atomically, write_bytes_atomically
 from registry.ids import sha256_of
 from registry.members.seen import withdrawn_works
 from registry.storage.database import Registry
@@ -95,6 +95,11 @@ def open_training_set(folder: Path) -> TrainingSet:
     )
 
 
+def has_training_set(home: Home, ensemble_id: str) -> bool:
+    """Whether the arrays of an ensemble's works are complete: ``works.txt`` is written last."""
+    return (home.training(ensemble_id) / "works.txt").exists()
+
+
 def build_training_set(
     registry: Registry,
     ensemble_id: str,
@@ -112,12 +117,11 @@ def build_training_set(
         UsageError: a work has no value in the label column.
     """
     folder = registry.home.training(ensemble_id)
-    # works.txt is written last: if it exists, the other files are complete.
-    if not (folder / "works.txt").exists():
+    if not has_training_set(registry.home, ensemble_id):
         # Files of two processes must not mix: a withdrawal in between gives them other rows.
         busy = f"the training set of ensemble {ensemble_id} is being built"
         with only_one(registry.home, f"training-set-{ensemble_id}", busy, wait=True):
-            if not (folder / "works.txt").exists():
+            if not has_training_set(registry.home, ensemble_id):
                 _fill(folder, registry, encoding_id, settings, advance, device)
     return open_training_set(folder)
 

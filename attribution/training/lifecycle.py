@@ -1,4 +1,4 @@
-"""The life of an ensemble: created from an encoding and a recipe, trained, retrained or imported.
+"""The life of an ensemble: created from an encoding and a recipe, trained and retrained.
 
 The parent process writes the registry, the workers write files. A member counts once its folder is
 complete and its row registered. After a kill, the next run resumes or removes what was left.
@@ -7,33 +7,23 @@ complete and its row registered. After a kill, the next run resumes or removes w
 from __future__ import annotations
 
 import datetime
-import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.process_pool import Device, run_tasks
 from attribution.training.dataset import labels_sha256
 from attribution.training.groups import in_groups
 from attribution.training.loop import CHECKPOINT_SECONDS
-from attribution.training.member import MemberTask, checkpoint_name, task_values, train_members
+from attribution.training.member import MemberTask, clear_remains, member_alone, task_values, train_members
 from registry.encodings.store import idle_members, load_units
-from registry.errors import CapacityError, InputError, IntegrityError, UsageError
+from registry.errors import CapacityError, UsageError
 from registry.event_log.events import changing
-from registry.home import Home, write_folder_atomically
 from registry.ids import content_id
-from registry.members.manifest import (
-    CONFIG_NAME,
-    MANIFEST_NAME,
-    WEIGHTS_NAME,
-    WORKS_NAME,
-    MemberFolder,
-    read_member_folder,
-)
-from registry.members.register import check_against_codes, member_id, register_member
-from registry.members.serving import generations_of, service_status, works_left
+from registry.members.manifest import read_member_folder
+from registry.members.register import member_id, register_member
+from registry.members.serving import ServiceStatus, generations_of, service_status, works_left
 from registry.outputs.queries import check_subject
 from registry.storage import tables
 from registry.storage.database import Registry
@@ -137,20 +127,28 @@ def train_ensemble(
         CapacityError: withdrawals left a member without any work.
         WorkerDiedError: a worker was killed.
         IntegrityError: a member's folder was altered before it could be registered.
-        LockedRegistryError: another process trains this ensemble.
+        LockedRegistryError: another process trains this ensemble, or one of these members.
     """
     with training_alone(registry, ensemble_id):
         service = service_status(registry, ensemble_id)
         registered = {state.member.index for state in service.states}
         missing = {index: 1 for index in range(service.encoding.n) if index not in registered}
-        works = works_left(registry, service, missing)
-        empty = [index for index, count in works.items() if not count]
-        if empty:
-            raise CapacityError(
-                f"withdrawals left {len(empty)} of {service.encoding.n} members without any work, member {empty[0]} for one: "
-                "run `creditline encode` again and train on that"
-            )
+        refuse_empty(registry, service, missing)
         yield from _train(registry, ensemble_id, missing, device, on_progress, checkpoint_seconds)
+
+
+def refuse_empty(registry: Registry, service: ServiceStatus, indices: Collection[int]) -> None:
+    """Check that every one of these members has a work to train on.
+
+    Raises:
+        CapacityError: withdrawals left one without any.
+    """
+    empty = [index for index, count in works_left(registry, service, indices).items() if not count]
+    if empty:
+        raise CapacityError(
+            f"withdrawals left {len(empty)} of {service.encoding.n} members without any work, member {empty[0]} for one: "
+            "run `creditline encode` again and train on that"
+        )
 
 
 @dataclass(frozen=True)
@@ -218,78 +216,19 @@ def _train(
         )
         for index in sorted(generations)
     ]
-    _clear_remains(registry.home, ensemble_id, finished)
-    groups = in_groups(tasks, device)
+    with ExitStack() as stack:
+        for task in tasks:
+            stack.enter_context(member_alone(registry.home, task.member_id))
+            clear_remains(registry.home, task.member_id)
+        for key in finished:
+            clear_remains(registry.home, key, finished=True)
+        groups = in_groups(tasks, device)
 
-    def report(group: int, steps: int) -> None:
-        for task in groups[group]:
-            on_progress(task.index, steps)
+        def report(group: int, steps: int) -> None:
+            for task in groups[group]:
+                on_progress(task.index, steps)
 
-    for _, folders in run_tasks(train_members, groups, device, report):
-        for folder in folders:
-            yield register_member(registry, read_member_folder(folder), "trained", datetime.datetime.now(datetime.UTC))
-
-
-def _clear_remains(home: Home, ensemble_id: str, finished: Collection[str]) -> None:
-    """Remove partial files and folders of killed runs, and checkpoints of finished members."""
-    for part in home.member(ensemble_id).parent.glob(f".*{ensemble_id}-*"):
-        if part.name.endswith(".part"):
-            shutil.rmtree(part, ignore_errors=True)
-            part.unlink(missing_ok=True)
-        elif part.name in {checkpoint_name(key) for key in finished}:
-            part.unlink(missing_ok=True)
-
-
-def import_member(registry: Registry, folder: Path) -> tables.Member:
-    """Register a member trained elsewhere, from a folder written by :func:`train_member`.
-
-    Registers the manifest's ensemble too, if its encoding is registered here. The manifest must
-    list the works that the encoding gives this member, and the weights must fit the ensemble's
-    network.
-
-    Raises:
-        InputError: the folder or its manifest cannot be used.
-        IntegrityError: a file differs from the manifest.
-        UsageError: the manifest contradicts the registry.
-        LockedRegistryError: another process trains the ensemble.
-    """
-    if not (folder / MANIFEST_NAME).is_file():
-        raise InputError(
-            f"{folder} has no {MANIFEST_NAME}: expected the folder of a member, as `creditline train` leaves it"
-        )
-    found = read_member_folder(folder)
-    settings = EnsembleSettings.from_json(found.manifest.settings).located(registry)
-    expected = content_id("ensemble", {"encoding": found.manifest.encoding.id, "settings": settings.to_json()})
-    if found.manifest.ensemble_id != expected:
-        raise InputError(
-            f"{folder / MANIFEST_NAME} names ensemble {found.manifest.ensemble_id}, but its encoding and settings "
-            f"make {expected}: the manifest was altered, or written by another version"
-        )
-    settings.network.load_member(folder)
-    check_against_codes(registry, found)
-    place = registry.home.member(member_id(expected, found.manifest.index, found.manifest.generation))
-    with training_alone(registry, expected):
-        with registry.session() as session:
-            known = session.get(tables.Member, place.name)
-        if known is not None and known.manifest_sha256 != found.manifest.sha256:
-            raise InputError(f"{folder} is not member {place.name} as it is registered here (another manifest)")
-        create_ensemble(registry, found.manifest.encoding.id, settings)
-        if place.resolve() != folder.resolve() and not _is_intact(place, found):
-            _copy_member(found, place)
-        return register_member(registry, read_member_folder(place), "imported", datetime.datetime.now(datetime.UTC))
-
-
-def _copy_member(member: MemberFolder, place: Path) -> None:
-    def write(part: Path) -> None:
-        for name in (CONFIG_NAME, MANIFEST_NAME, WORKS_NAME):
-            shutil.copyfile(member.path / name, part / name)
-        shutil.copyfile(member.weights, part / WEIGHTS_NAME)
-
-    write_folder_atomically(place, write)
-
-
-def _is_intact(place: Path, expected: MemberFolder) -> bool:
-    try:
-        return read_member_folder(place).manifest == expected.manifest
-    except (InputError, IntegrityError):
-        return False
+        for _, folders in run_tasks(train_members, groups, device, report):
+            for folder in folders:
+                now = datetime.datetime.now(datetime.UTC)
+                yield register_member(registry, read_member_folder(folder), "trained", now)

@@ -176,6 +176,15 @@ class TrainingRun:
         self.step = step
 
 
+def steps_done(checkpoint: Path) -> int | None:
+    """The step of a checkpoint; None without one that can be read."""
+    try:
+        with safe_open(checkpoint, framework="pt", device="cpu") as file:
+            return int(file.metadata()["step"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        return None
+
+
 def complete(
     runs: Mapping[Path, TrainingRun], report: Callable[[int], None], checkpoint_seconds: float = CHECKPOINT_SECONDS
 ) -> None:

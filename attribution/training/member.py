@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from attribution.ensemble.serving import manifest_encoding
 from attribution.process_pool import Device
 from attribution.training.dataset import TrainingSet, open_training_set
 from attribution.training.loop import CHECKPOINT_SECONDS, TrainingData, TrainingRun, complete
+from registry.errors import ReadOnlyRegistryError
 from registry.home import Home, write_folder_atomically
 from registry.ids import sha256_of_file
 from registry.members.manifest import (
@@ -39,7 +41,8 @@ from registry.members.manifest import (
 from registry.members.register import last_withdrawal
 from registry.members.serving import service_status
 from registry.storage.database import Registry
-from registry.withdrawals.record import cover_later_works
+from registry.storage.job_lock import only_one
+from registry.withdrawals.record import cover_later_works, has_later_works
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +68,25 @@ class MemberTask(TrainingTask):
     member_id: str
     index: int
     generation: int = 1
+    into: Home | None = None
+    """Where the member's folder goes, laid out as a home; None: into the home itself."""
 
 
 def task_values(registry: Registry, ensemble_id: str, device: Device, checkpoint_seconds: float) -> dict[str, Any]:
-    """The fields of a :class:`TrainingTask` that leaves out every work withdrawn up to now."""
-    cover_later_works(registry, datetime.datetime.now(datetime.UTC))
+    """The fields of a :class:`TrainingTask` that leaves out every work withdrawn up to now.
+
+    Raises:
+        ReadOnlyRegistryError: works came after the withdrawal of their rightsholder, and the
+            registry is open for reading only, so the withdrawal that covers them cannot be
+            recorded.
+    """
+    if not registry.read_only:
+        cover_later_works(registry, datetime.datetime.now(datetime.UTC))
+    elif has_later_works(registry):
+        raise ReadOnlyRegistryError(
+            "works came after the withdrawal of their rightsholder, and no withdrawal on record covers them: run the "
+            "`creditline train --plan-only` of these members again, which records one, and then this job"
+        )
     through = last_withdrawal(registry)
     service = service_status(registry, ensemble_id)
     return {
@@ -123,7 +140,7 @@ class _Training:
 
     @property
     def folder(self) -> Path:
-        return self.task.home.member(self.task.member_id)
+        return (self.task.into or self.task.home).member(self.task.member_id)
 
     @property
     def checkpoint(self) -> Path:
@@ -155,6 +172,31 @@ def _is_finished(folder: Path, hashes: list[str]) -> bool:
 def checkpoint_name(name: str) -> str:
     """Name of the checkpoint beside a folder."""
     return f".{name}.checkpoint.safetensors"
+
+
+def member_alone(place: Home, key: str) -> AbstractContextManager[None]:
+    """Hold a member's lock in the home that its folder goes into, so that one process trains it.
+
+    ``key``: the member's id.
+
+    Raises:
+        LockedRegistryError: another process does.
+    """
+    return only_one(place, f"member-{key}", f"member {key} is being trained")
+
+
+def clear_remains(place: Home, key: str, *, finished: bool = False) -> None:
+    """Remove the partial files and folders that killed runs left of a member.
+
+    ``finished``: also the checkpoint, since the member is registered.
+    """
+    checkpoint = checkpoint_name(key)
+    folder = place.member(key).parent
+    for part in (*folder.glob(f".{key}.*.part"), *folder.glob(f".{checkpoint}.*.part")):
+        shutil.rmtree(part, ignore_errors=True)
+        part.unlink(missing_ok=True)
+    if finished:
+        (folder / checkpoint).unlink(missing_ok=True)
 
 
 def publish(

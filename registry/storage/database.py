@@ -94,8 +94,8 @@ class Registry:
     """Open for reading only, which several processes can do at once."""
 
     @classmethod
-    def open(cls, home: Home, *, lock_patience: float = LOCK_PATIENCE) -> Registry:
-        """The registry in ``home``.
+    def open(cls, home: Home, *, lock_patience: float = LOCK_PATIENCE, read_only: bool = False) -> Registry:
+        """The registry in ``home``; ``read_only``: see :meth:`for_reading`.
 
         Raises:
             NotFoundError: there is none.
@@ -103,7 +103,7 @@ class Registry:
             SchemaVersionError: it was written by another schema version.
             RegistryError: it is damaged, or no registry of creditline.
         """
-        registry = cls(home, lock_patience)
+        registry = cls(home, lock_patience, read_only=read_only)
         registry.check_schema()
         return registry
 

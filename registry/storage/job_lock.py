@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,8 @@ def only_one(home: Home, job: str, busy: str, *, wait: bool = False) -> Iterator
             ) from error
     try:
         if outermost:
-            write_bytes_atomically(holder, json.dumps({"process": os.getpid(), "command": _command()}).encode())
+            named = {"process": os.getpid(), "command": _command(), "machine": platform.node()}
+            write_bytes_atomically(holder, json.dumps(named).encode())
         yield
     finally:
         lock.release()
@@ -65,6 +67,7 @@ def _named(holder: Path) -> str:
     """The process that holds a lock, as it named itself."""
     try:
         found = json.loads(holder.read_bytes())
-        return f"process {int(found['process'])} ({found['command']})"
+        place = "" if found["machine"] == platform.node() else f" on {found['machine']}"
+        return f"process {int(found['process'])} ({found['command']}){place}"
     except (OSError, ValueError, TypeError, KeyError):
         return "another process"

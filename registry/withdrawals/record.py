@@ -8,7 +8,7 @@ revoked: a withdrawn work stays withdrawn. The rows show the members that remain
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -159,19 +159,32 @@ def cover_later_works(registry: Registry, now: datetime) -> int:
     """
     found = 0
     with changing(registry, now) as change:
-        holders = change.connection.execute(
-            "SELECT effective_id, arg_min(reason, withdrawal.id) FROM withdrawal JOIN effective_rightsholder AS stated "
-            "ON stated.id = subject_id WHERE scope = 'rightsholder' GROUP BY 1 ORDER BY 1"
-        ).fetchall()
-        for holder, reason in holders:
-            _, fresh = _split(change.connection, _works_of(change.connection, int(holder)))
-            if fresh:
-                later = f"{reason} (works that came later)"
-                _record(
-                    change, "rightsholder", [int(holder)], dict.fromkeys(fresh, int(holder)), later, named=len(fresh)
-                )
-                found += len(fresh)
+        for holder, reason, fresh in _later_works(change.connection):
+            later = f"{reason} (works that came later)"
+            _record(change, "rightsholder", [holder], dict.fromkeys(fresh, holder), later, named=len(fresh))
+            found += len(fresh)
     return found
+
+
+def has_later_works(registry: Registry) -> bool:
+    """Whether :func:`cover_later_works` has works to withdraw."""
+    with registry.connection() as connection:
+        return any(True for _ in _later_works(connection))
+
+
+def _later_works(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, str, list[int]]]:
+    """Each withdrawn rightsholder with works that no withdrawal covers yet: id, reason, works.
+
+    A work of two rightsholders comes once, if it is withdrawn before the next row is asked for.
+    """
+    holders = connection.execute(
+        "SELECT effective_id, arg_min(reason, withdrawal.id) FROM withdrawal JOIN effective_rightsholder AS stated "
+        "ON stated.id = subject_id WHERE scope = 'rightsholder' GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    for holder, reason in holders:
+        _, fresh = _split(connection, _works_of(connection, int(holder)))
+        if fresh:
+            yield int(holder), str(reason), fresh
 
 
 def list_withdrawals(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

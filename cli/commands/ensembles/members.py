@@ -1,4 +1,4 @@
-"""``creditline members``: list and import members, and train the reference model."""
+"""``creditline members``: list, collect and import members, and train the reference model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from cli.opening import ensemble_named, open_registry
 from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption
-from cli.output import narrate, print_json, print_table, progress_bars
+from cli.output import narrate, plural, print_json, print_table, progress_bars
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 members = typer.Typer(
     no_args_is_help=True,
-    help="""List and import members, and train the reference model.
+    help="""List, collect and import members, and train the reference model.
 
     Examples:
         creditline members list
@@ -62,6 +62,60 @@ def list_members(ensemble: EnsembleOption = None, home: HomeOption = DEFAULT_HOM
     print_table(("member", "generation", "state", "works", "origin", "weights", "manifest"), rows)
 
 
+@members.command("collect")
+def collect(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FOLDER", help="Folders that jobs got as --out; may be repeated.", show_default=False),
+    ] = None,
+    ensemble: EnsembleOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Register the members that jobs of `train --member` have finished.
+
+    Each folder is checked: its files against its manifest, the manifest against the ensemble's
+    recipe, the works against the codes. A member that is missing, in training or refused is named
+    with the reason, and the command exits with 1. The same command registers the rest later.
+
+    Examples:
+        creditline members collect --ensemble 3fa2b1c09d11
+        creditline members collect /scratch/run-1 /scratch/run-2
+    """
+    from attribution.training.finished import collect_members, other_versions
+
+    registry = open_registry(home).patient()
+    chosen = ensemble_named(registry, ensemble)
+    with progress_bars() as progress:
+        bar = progress.add_task("members", total=None)
+        found = []
+        for each in collect_members(registry, chosen.id, folders or ()):
+            found.append(each)
+            progress.advance(bar)
+    there = [each.member for each in found if each.member is not None]
+    differing = other_versions(there)
+    if as_json:
+        facts = [
+            {
+                "index": each.index,
+                "state": each.state,
+                "why": each.why or None,
+                "other_versions": differing.get(each.index, {}),
+                "member": None if each.member is None else member_facts(each.member),
+            }
+            for each in found
+        ]
+        print_json("collect", {"ensemble": chosen.id, "complete": len(there) == len(found), "members": facts})
+    else:
+        print_table(("member", "state", "why"), [(each.index, each.state, each.why) for each in found])
+        for index, versions in differing.items():
+            listed = ", ".join(f"{name} {value}" for name, value in versions.items())
+            narrate(f"member {index} was trained with {listed}, unlike most members: weights can differ by rounding")
+        narrate(f"{len(there)} of {plural(len(found), 'member')} of ensemble {chosen.id} are registered")
+    if len(there) < len(found):
+        raise typer.Exit(1)
+
+
 @members.command("import")
 def import_members(
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Folder of a member; may be repeated.")],
@@ -79,7 +133,7 @@ def import_members(
     Examples:
         creditline members import ../gpu-run/creditline-home/members/*
     """
-    from attribution.training.lifecycle import import_member
+    from attribution.training.finished import import_member
 
     registry = open_registry(home)
     facts = [member_facts(import_member(registry, folder)) for folder in folders]

@@ -1,4 +1,4 @@
-"""Train members with progress bars; for `train` and `retrain`."""
+"""Train members with progress bars; for `train`, its jobs and `retrain`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from cli.output import narrate, progress_bars
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from attribution.ensemble.recipe import EnsembleSettings
     from registry.storage.database import Registry
     from registry.storage.tables import Member
 
@@ -21,7 +24,6 @@ def run_training(
     """
     from attribution.ensemble.recipe import EnsembleSettings
     from attribution.process_pool import choose_device
-    from attribution.training.dataset import build_training_set
     from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble, training_alone
     from registry.members.serving import service_status
 
@@ -32,16 +34,7 @@ def run_training(
         encoding, settings = service.encoding, EnsembleSettings.of(registry, service.ensemble, training=True)
         present = {state.member.index for state in service.states}
         missing = set(plan_retraining(registry, ensemble_id).generations) if again else set(range(encoding.n)) - present
-        reading = progress.add_task("reading works", total=None)
-        build_training_set(
-            registry,
-            ensemble_id,
-            encoding.id,
-            settings,
-            lambda done, total: progress.update(reading, advance=done, total=total),
-            where.name,
-        )
-        progress.remove_task(reading)
+        read_works(registry, ensemble_id, encoding.id, settings, where.name, progress)
         total = settings.training.steps
         done_before = 0 if again else total * len(present)
         everyone = progress.add_task("all members", total=total * len(missing) + done_before, completed=done_before)
@@ -63,3 +56,21 @@ def run_training(
                 # A log file shows no bars, so it gets a line per member.
                 narrate(f"member {member.index} of {encoding.n} is trained and registered")
     return [state.member for state in service_status(registry, ensemble_id).states]
+
+
+def read_works(
+    registry: Registry, ensemble_id: str, encoding_id: str, settings: EnsembleSettings, device: str, progress: Progress
+) -> None:
+    """Build an ensemble's training set, unless it is there, with a bar until it is done."""
+    from attribution.training.dataset import build_training_set
+
+    reading = progress.add_task("reading works", total=None)
+    build_training_set(
+        registry,
+        ensemble_id,
+        encoding_id,
+        settings,
+        lambda done, total: progress.update(reading, advance=done, total=total),
+        device,
+    )
+    progress.remove_task(reading)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from cli.commands.ensembles.member_jobs import plan_jobs, refuse_recipe, train_member_apart
 from cli.commands.ensembles.members import member_facts
 from cli.commands.ensembles.recipes import adapters_recipe, pixels_recipe
 from cli.commands.ensembles.run_training import run_training
 from cli.opening import open_registry
-from cli.options import DeviceOption, HomeOption, JsonOption, WorkersOption
+from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
 from cli.output import narrate, print_json
 from registry.home import DEFAULT_HOME
 
 
 def train(
+    context: typer.Context,
     encoding: Annotated[
         str | None,
         typer.Option("--encoding", metavar="ID", help="Encoding: id or its first digits.", show_default="the newest"),
@@ -115,6 +118,38 @@ def train(
             "noise, so members differ only in their works. noise: initial weights, timesteps and noise. nothing: none.",
         ),
     ] = "works",
+    plan_only: Annotated[
+        bool,
+        typer.Option(
+            "--plan-only", help="Record the ensemble and prepare its works for jobs of --member; train nothing."
+        ),
+    ] = False,
+    member: Annotated[
+        int | None,
+        typer.Option(
+            "--member",
+            metavar="INDEX",
+            min=0,
+            help="With --no-register: train only this member of a planned ensemble, as one job of an array.",
+            show_default="all",
+        ),
+    ] = None,
+    no_register: Annotated[
+        bool,
+        typer.Option(
+            "--no-register", help="With --member: only read the registry; `members collect` registers the member."
+        ),
+    ] = False,
+    ensemble: EnsembleOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="With --member: the folder for the member and its checkpoint.",
+            show_default="the home",
+        ),
+    ] = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
     home: HomeOption = DEFAULT_HOME,
@@ -126,11 +161,25 @@ def train(
     captions. Withdrawn works are left out. After an interruption, the same command continues from
     the last checkpoint and ends with the same weights.
 
+    On a cluster, --plan-only records the ensemble, jobs with --member and --no-register train one
+    member each, and `creditline members collect` registers them.
+
     Examples:
         creditline train
         creditline train --label category --size 32 --patch 4 --steps 5000
         creditline train --base emoji-base --rank 8 --steps 1000
+        creditline train --steps 5000 --plan-only
+        creditline train --ensemble 3fa2b1c09d11 --member 5 --no-register
     """
+    _only_with({"--ensemble": ensemble, "--out": out}, member is not None, "needs --member INDEX and --no-register")
+    if (member is not None) != no_register:
+        raise typer.BadParameter(
+            "--member and --no-register go together: such a job trains one member and registers nothing"
+        )
+    if member is not None:
+        refuse_recipe(context)
+        train_member_apart(home, ensemble, member, out, device, as_json=as_json)
+        return
     from attribution.ensemble.recipe import TrainingSettings
     from attribution.images import ImageSettings
     from attribution.process_pool import choose_device
@@ -172,13 +221,16 @@ def train(
         settings = adapters_recipe(
             registry, chosen.id, base, image, training, label, size, rank, target, caption_dropout
         )
-    ensemble = create_ensemble(registry, chosen.id, settings)
-    facts = [member_facts(member) for member in run_training(registry, ensemble.id, device, workers)]
+    made = create_ensemble(registry, chosen.id, settings)
+    if plan_only:
+        plan_jobs(registry, made.id, device, as_json=as_json)
+        return
+    facts = [member_facts(each) for each in run_training(registry, made.id, device, workers)]
     if as_json:
-        print_json("train", {"ensemble": ensemble.id, "encoding": chosen.id, "members": facts})
+        print_json("train", {"ensemble": made.id, "encoding": chosen.id, "members": facts})
     else:
-        typer.echo(ensemble.id)
-        narrate(f"ensemble {ensemble.id}: all {len(facts)} members trained; next: creditline sample --count 8 --seed 1")
+        typer.echo(made.id)
+        narrate(f"ensemble {made.id}: all {len(facts)} members trained; next: creditline sample --count 8 --seed 1")
 
 
 def _only_with(options: Mapping[str, object], fits: bool, why: str) -> None:

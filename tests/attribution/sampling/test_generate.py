@@ -17,7 +17,7 @@ from attribution.sampling.generate import generate_samples
 from attribution.sampling.predictions import load_predictions, renoise
 from attribution.sampling.replay import verify_named, verify_samples
 from attribution.sampling.requests import requests_for, sample_id_of
-from attribution.training.lifecycle import import_member
+from attribution.training.finished import import_member
 from registry.encodings.store import create_encoding, load_units
 from registry.encodings.words import bits
 from registry.errors import InputError, IntegrityError, NotFoundError, UsageError

@@ -1,0 +1,69 @@
+"""Members as the jobs of an array, on a real scheduler: submitit's own for one machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from submitit import LocalExecutor
+from submitit.helpers import CommandFunction
+
+from tests.support.running import Creditline
+
+MAIN = "from cli.main import main; main()"
+RECIPE = ("--size", 8, "--widths", 8, "--batch-size", 2, "--steps", 6)
+
+
+@pytest.fixture
+def planned(filled: Creditline) -> str:
+    """Three works for three members, prepared for jobs; the ensemble's id."""
+    assert filled("encode", "--within", "none", "--members", 3, "--weight", 1).status == 0
+    plan = filled("train", *RECIPE, "--plan-only", "--json")
+    assert plan.status == 0, plan.err
+    assert plan.document["missing"] == [0, 1, 2]
+    return str(plan.document["ensemble"])
+
+
+@pytest.mark.slow
+@pytest.mark.reopens
+def test_an_array_of_jobs_trains_and_collect_registers(filled: Creditline, planned: str, tmp_path: Path) -> None:
+    """All jobs read the registry at once; one is done before, one collection comes too early."""
+    early = filled("members", "collect")
+    assert early.status == 1
+    assert early.out.count("missing") == 3
+    job = ["train", "--ensemble", planned, "--home", str(filled.home), "--no-register", "--member"]
+    executor = LocalExecutor(folder=tmp_path / "jobs")
+    executor.update_parameters(timeout_min=10)
+    jobs = executor.map_array(CommandFunction([sys.executable, "-c", MAIN, *job], verbose=False), [0, 1, 2])
+    folders = [Path(each.result().strip()) for each in jobs]
+    assert {folder.parent for folder in folders} == {filled.home / "members"}
+    done = filled("members", "collect", "--json")
+    assert done.status == 0, done.out
+    assert done.document["complete"]
+    assert {each["state"] for each in done.document["members"]} == {"registered"}
+    # The same recipe finds its members, and the record is sound.
+    trained = filled("train", *RECIPE, "--json")
+    assert trained.document["members"] == [each["member"] for each in done.document["members"]]
+    assert filled("doctor").status == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--member", 1), "go together"),
+        (("--no-register",), "go together"),
+        (("--ensemble", "3f"), "--ensemble needs --member"),
+        (("--out", "there"), "--out needs --member"),
+        (("--member", 1, "--no-register", "--steps", 9), "--steps is not for --member"),
+        (("--member", 1, "--no-register", "--workers", 2), "--workers is not for --member"),
+        (("--member", 1, "--no-register", "--plan-only"), "--plan-only is not for --member"),
+    ],
+)
+def test_options_of_a_job_that_contradict_each_other(
+    filled: Creditline, options: tuple[object, ...], message: str
+) -> None:
+    """Each is named before anything is done."""
+    found = filled("train", *options)
+    assert found.status == 2
+    assert message in " ".join(found.err.replace("│", " ").split())
