@@ -27,12 +27,12 @@ from scipy import stats
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
+from attribution.engines.device import choose_device
 from attribution.ensemble.serving import open_ensemble, serving_ensemble
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.randomisation import Evidence, assess_shortlist
 from attribution.images import ImageSettings, pixels_of
 from attribution.metrics.statistics import share_of
-from attribution.process_pool import choose_device
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.rankers.kernel import mean_squared_differences

@@ -29,12 +29,12 @@ from jaxtyping import Float32, Float64
 
 from attribution.denoisers.ensemble import Ensemble
 from attribution.denoisers.pixels import PixelUNet
+from attribution.engines.device import choose_device, run_tasks
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.evidence.adjustment import MOST, MemberAlignment, Neighbours, member_alignment
 from attribution.evidence.randomisation import STEP_WEIGHTS, assess_alignment
 from attribution.images import ImageSettings, from_pixels
 from attribution.metrics.statistics import share_of, uniformity
-from attribution.process_pool import choose_device, run_tasks
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import BAND_EDGES, SPACING, band_of, noised_views
 from attribution.sampling.sampler import Observation, predicted_clean, sample

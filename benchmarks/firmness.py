@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from attribution.engines.device import Device
 from attribution.firmness.measure import INVISIBLE
 from attribution.firmness.run import measure_firmness
-from attribution.process_pool import Device
 from benchmarks.record import conclude
 from registry.home import Home
 from registry.storage.database import Registry

@@ -32,13 +32,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from attribution.engines.device import choose_device
 from attribution.images import ImageSettings, pixels_of, to_unit_range
 from attribution.imitation.classifiers import Classifiers
 from attribution.imitation.encoders import open_encoder
 from attribution.imitation.inputs import images_of_samples, read_aliases
 from attribution.imitation.run import ImitationAudit
 from attribution.imitation.summary import Group, assignment_facts, matching_facts, method_facts
-from attribution.process_pool import choose_device
 from benchmarks.record import conclude
 from registry.home import Home
 from registry.imitations.artists import works_of_artists

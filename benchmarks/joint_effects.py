@@ -28,13 +28,13 @@ import torch
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings, Subject
+from attribution.engines.device import Device
 from attribution.ensemble.serving import serving_ensemble
 from attribution.evaluation.calibration import kept_samples, null_calibration
 from attribution.evidence import adjustment
 from attribution.evidence.adjustment import member_alignment, neighbours_of
 from attribution.evidence.randomisation import assess_alignment, assess_units, mean_predictions
 from attribution.metrics.statistics import share_of
-from attribution.process_pool import Device
 from attribution.sampling.predictions import load_sample
 from benchmarks.record import conclude
 from registry.home import Home

@@ -36,13 +36,13 @@ from scipy import ndimage
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings, Findings, Subject
 from attribution.audit.worker import run_audit_task
+from attribution.engines.device import Device
 from attribution.ensemble.serving import serving_ensemble
 from attribution.evaluation.calibration import kept_samples
 from attribution.images import from_pixels
 from attribution.metrics.perceptual import PerceptualDistance
 from attribution.metrics.roc import area_under_curve
 from attribution.metrics.statistics import share_of
-from attribution.process_pool import Device
 from attribution.sampling.predictions import load_sample
 from benchmarks.papers.caffe_lpips import WORDS, open_caffe_lpips
 from benchmarks.record import conclude

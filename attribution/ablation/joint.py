@@ -11,12 +11,12 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from attribution.ablation.exact import joint_ablation_weights
+from attribution.engines.device import Device, run_tasks
 from attribution.ensemble.serving import NOT_ITS_MEMBERS, ServingEnsemble, ensembles_that_served, open_ensemble
 from attribution.images import to_pixels
 from attribution.metrics.euclidean import NotMeasured, euclidean
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import open_lpips
-from attribution.process_pool import Device, run_tasks
 from attribution.sampling.generate import altered_file, batch_noise, png_bytes
 from attribution.sampling.requests import request_of
 from attribution.sampling.sampler import sample

@@ -37,6 +37,7 @@ from attribution.audit.worker import (
     run_audit_task,
 )
 from attribution.denoisers.interface import Prompt
+from attribution.engines.device import Device, run_tasks
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.evidence.adjustment import MOST, Neighbours, neighbours_of
 from attribution.evidence.group_test import REACH, rightsholder_tests
@@ -47,7 +48,6 @@ from attribution.images import pixels_of, read_image, to_unit_range
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import LpipsWeights
 from attribution.metrics.perceptual import openable
-from attribution.process_pool import Device, run_tasks
 from attribution.ranking.encoded_works import load_encoded_works
 from attribution.ranking.given_images import given_images
 from attribution.ranking.grading import grade_rankers, graded_samples

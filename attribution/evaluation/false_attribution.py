@@ -22,10 +22,10 @@ from jaxtyping import Bool, Float, Int64
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
 from attribution.audit.worker import run_audit_task
+from attribution.engines.device import run_tasks
 from attribution.evaluation.calibration import Progress, kept_samples
 from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval, share_of
-from attribution.process_pool import run_tasks
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.sampling.predictions import load_sample
 from registry.errors import UsageError

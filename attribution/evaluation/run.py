@@ -28,6 +28,7 @@ from attribution.audit.auditor import Auditor
 from attribution.audit.landscape import estimate_error
 from attribution.audit.record import AuditSettings
 from attribution.audit.worker import load_jacobian, run_audit_task
+from attribution.engines.device import run_tasks
 from attribution.ensemble.recipe import versions_of
 from attribution.evaluation.calibration import kept_samples, null_calibration, planted_power
 from attribution.evaluation.false_attribution import false_attribution_rate
@@ -35,7 +36,6 @@ from attribution.evaluation.losses import losses_on
 from attribution.evaluation.seen_works import seen_works
 from attribution.evidence.randomisation import has_contrast
 from attribution.metrics.statistics import bootstrap_interval
-from attribution.process_pool import run_tasks
 from attribution.ranking.given_images import given_images
 from attribution.ranking.grading import grade_facts, grade_rankers, graded_samples, identity_of
 from attribution.ranking.rankers.member_lds import TWO_WAY

@@ -13,6 +13,7 @@ import numpy as np
 from sqlmodel import Session, col, select
 
 from attribution.audit.auditor import Auditor
+from attribution.engines.device import Device
 from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
 from attribution.firmness.changes import BENIGN, Picture
 from attribution.firmness.flips import smallest_linf
@@ -20,7 +21,6 @@ from attribution.firmness.measure import OF_A_SAMPLE, Competitors, competitors, 
 from attribution.firmness.retest import Strongest, evidence_sentence, retested, settings_of
 from attribution.firmness.similarity import Features, pixel_similarity
 from attribution.metrics.euclidean import NotMeasured
-from attribution.process_pool import Device
 from attribution.ranking.encoded_works import EncodedWorks, load_encoded_works
 from attribution.ranking.rankers.embeddings import MOBILENET_VARIABLE, mobilenet
 from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use

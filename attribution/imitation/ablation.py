@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int64, UInt8
 
+from attribution.engines.device import Device, run_tasks
 from attribution.ensemble.serving import NOT_ITS_MEMBERS, ServingEnsemble, ensembles_that_served, open_ensemble
 from attribution.images import to_pixels
-from attribution.process_pool import Device, run_tasks
 from attribution.sampling.generate import batch_noise
 from attribution.sampling.requests import batches_by_request
 from attribution.sampling.sampler import sample

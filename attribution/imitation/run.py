@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 from PIL import Image
 
+from attribution.engines.device import Device
 from attribution.ensemble.recipe import versions_of
 from attribution.images import ImageSettings, pixels_of, read_works, to_unit_range
 from attribution.imitation.ablation import WithoutArtist, without_artists
@@ -25,7 +26,6 @@ from attribution.imitation.inputs import Audited, pixels_at
 from attribution.imitation.pictures import keep_pictures, made_again
 from attribution.imitation.splits import held_out_works
 from attribution.imitation.summary import Group, ablation_facts, assignment_facts, matching_facts, method_facts
-from attribution.process_pool import Device
 from registry.errors import UsageError
 from registry.ids import content_id
 from registry.imitations.artists import FEWEST_WORKS, ArtistWorks, all_works_of, read_works_of

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
+from attribution.engines.device import Device
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.images import pixels_of, read_work, to_unit_range
-from attribution.process_pool import Device
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.grading import GradedImages
 from attribution.ranking.rankers.interface import Images

@@ -17,10 +17,10 @@ from PIL import Image
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble
+from attribution.engines.device import Device, run_tasks
 from attribution.ensemble.recipe import versions_of
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble
 from attribution.images import to_pixels
-from attribution.process_pool import Device, run_tasks
 from attribution.sampling.noise import noise_batch, noise_sha256
 from attribution.sampling.predictions import renoise, save_predictions
 from attribution.sampling.requests import Request, parts, sample_id_of, stored_request

@@ -17,8 +17,8 @@ import torch
 from jaxtyping import Float
 
 from attribution.denoisers.interface import Prompt
+from attribution.engines.device import Device, run_tasks
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble
-from attribution.process_pool import Device, run_tasks
 from attribution.sampling.predictions import (
     OUTSIDE_SPACING,
     MemberPredictions,

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 from sqlmodel import select
 
+from attribution.engines.device import Device, run_tasks
 from attribution.ensemble.serving import NOT_ITS_MEMBERS, ServingEnsemble, ensembles_that_served, open_ensemble
 from attribution.images import to_pixels
-from attribution.process_pool import Device, run_tasks
 from attribution.sampling.generate import altered_file, draw
 from attribution.sampling.noise import noise_sha256
 from attribution.sampling.requests import Request, batches_to_draw

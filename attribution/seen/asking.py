@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 
 from attribution.denoisers.interface import Prompt
+from attribution.engines.device import Device
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.randomisation import mean_predictions
 from attribution.images import pixels_of, read_work, to_unit_range
 from attribution.metrics.euclidean import NotMeasured
-from attribution.process_pool import Device
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.rankers.interface import Images, Ranker
 from attribution.ranking.shortlist import closest_works, shortlists_for

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import torch
 
+from attribution.engines.device import Device
 from attribution.ensemble.recipe import EnsembleSettings
-from attribution.process_pool import Device
 from attribution.training.member import MemberTask
 
 SHARE_OF_MEMORY = 0.7

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from attribution.process_pool import Device, run_tasks
+from attribution.engines.device import Device, run_tasks
 from attribution.training.dataset import has_training_set
 from attribution.training.lifecycle import refuse_empty
 from attribution.training.loop import CHECKPOINT_SECONDS

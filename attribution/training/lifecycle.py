@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
+from attribution.engines.device import Device, run_tasks
 from attribution.ensemble.recipe import EnsembleSettings
-from attribution.process_pool import Device, run_tasks
 from attribution.training.dataset import labels_sha256
 from attribution.training.groups import in_groups
 from attribution.training.loop import CHECKPOINT_SECONDS

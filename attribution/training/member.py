@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from attribution.denoisers.interface import Member
+from attribution.engines.device import Device
 from attribution.ensemble.recipe import EnsembleSettings, versions_of
 from attribution.ensemble.serving import manifest_encoding
-from attribution.process_pool import Device
 from attribution.training.dataset import TrainingSet, open_training_set
 from attribution.training.loop import CHECKPOINT_SECONDS, TrainingData, TrainingRun, complete
 from registry.errors import ReadOnlyRegistryError

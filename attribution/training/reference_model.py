@@ -23,8 +23,8 @@ from torch import nn
 
 from attribution.denoisers.interface import Prompt
 from attribution.denoisers.space import Condition, Space
+from attribution.engines.device import Device, run_tasks
 from attribution.ensemble.recipe import EnsembleSettings
-from attribution.process_pool import Device, run_tasks
 from attribution.sampling.schedule import SamplerSettings, schedule_of
 from attribution.training.dataset import build_training_set, open_training_set
 from attribution.training.loop import CHECKPOINT_SECONDS, TrainingRun

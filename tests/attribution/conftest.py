@@ -14,10 +14,10 @@ from PIL import Image
 from sqlmodel import col, select
 
 from attribution.denoisers.pixels import PixelUNet
+from attribution.engines.device import Device
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
 from attribution.images import ImageSettings
-from attribution.process_pool import Device
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.requests import requests_for
 from attribution.sampling.schedule import SamplerSettings

@@ -46,8 +46,8 @@ def ablate(
         creditline ablate 3fa2b1c09d11 --rightsholder "Ada Example" --out without-ada.png
     """
     from attribution.ablation.joint import ablate_sample
+    from attribution.engines.device import choose_device
     from attribution.metrics.euclidean import NotMeasured
-    from attribution.process_pool import choose_device
     from registry.home import write_bytes_atomically
     from registry.works.lookup import resolve_rightsholder
 

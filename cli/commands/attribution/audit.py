@@ -97,9 +97,9 @@ def audit(
     from attribution.audit.auditor import Auditor
     from attribution.audit.joint_tests import record_joint_tests
     from attribution.audit.record import AuditSettings
+    from attribution.engines.device import choose_device
     from attribution.ensemble.serving import NOT_ITS_MEMBERS, ensembles_that_served, serving_ensemble
     from attribution.images import check_images
-    from attribution.process_pool import choose_device
     from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use
     from registry.outputs.queries import candidates_of, named_ensemble, samples_of
     from registry.storage.tables import Sample

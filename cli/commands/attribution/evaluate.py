@@ -65,10 +65,10 @@ def evaluate(
     if not show:
         from attribution.audit.auditor import Auditor
         from attribution.audit.record import AuditSettings
+        from attribution.engines.device import choose_device
         from attribution.ensemble.serving import serving_ensemble
         from attribution.evaluation.run import EvaluationSettings
         from attribution.evaluation.run import evaluate as measure
-        from attribution.process_pool import choose_device
 
         settings = EvaluationSettings(
             planted=planted, redraws=redraws, regenerated=regenerated, compared=compared, seed=seed

@@ -51,8 +51,8 @@ def firmness(
         creditline firmness 3fa2b1c09d11
         creditline firmness --all --weights mobilenet_v2-b0353104.pth --json
     """
+    from attribution.engines.device import choose_device
     from attribution.firmness.run import measure_firmness
-    from attribution.process_pool import choose_device
     from reports.outputs.selection import named_audits, newest_audits
 
     if bool(outputs) == every:

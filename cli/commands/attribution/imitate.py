@@ -167,10 +167,10 @@ def _measured(
     workers: int | None,
 ) -> KeptImitation:
     """The audit's record: an earlier one of the same, or a new one."""
+    from attribution.engines.device import choose_device
     from attribution.imitation.encoders import open_encoder
     from attribution.imitation.inputs import images_of_folder, images_of_samples, read_aliases
     from attribution.imitation.run import ImitationAudit
-    from attribution.process_pool import choose_device
     from registry.imitations.artists import works_of_artists
     from registry.imitations.record import named_imitation, record_imitation, recorded_imitation
     from registry.outputs.queries import samples_of

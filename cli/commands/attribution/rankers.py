@@ -91,8 +91,8 @@ def rankers(
         creditline rankers --ranker pixel-kernel --ranker responsibilities --keep
         creditline rankers --weights mobilenet_v2-b0353104.pth --scores trak.parquet --json
     """
+    from attribution.engines.device import choose_device
     from attribution.ensemble.serving import serving_ensemble
-    from attribution.process_pool import choose_device
     from attribution.ranking.encoded_works import load_encoded_works
     from attribution.ranking.given_images import given_images
     from attribution.ranking.grading import grade_rankers, graded_samples

@@ -38,7 +38,7 @@ def verify(
         creditline verify 3fa2b1c09d11
         creditline verify --all
     """
-    from attribution.process_pool import choose_device
+    from attribution.engines.device import choose_device
     from attribution.sampling.replay import verify_named
 
     if bool(samples) == every:

@@ -36,8 +36,8 @@ def refuse_recipe(context: typer.Context) -> None:
 
 def plan_jobs(registry: Registry, ensemble_id: str, device: str | None, *, as_json: bool) -> None:
     """Prepare what all jobs read: the recorded recipe and withdrawals, and the training set."""
+    from attribution.engines.device import choose_device
     from attribution.ensemble.recipe import EnsembleSettings
-    from attribution.process_pool import choose_device
     from registry.members.serving import service_status
     from registry.withdrawals.record import cover_later_works
 
@@ -62,8 +62,8 @@ def train_member_apart(
     home: Path, ensemble: str | None, index: int, out: Path | None, device: str | None, *, as_json: bool
 ) -> None:
     """Train one member of a planned ensemble, and print its folder."""
+    from attribution.engines.device import choose_device
     from attribution.ensemble.recipe import EnsembleSettings
-    from attribution.process_pool import choose_device
     from attribution.training.jobs import train_apart
     from registry.home import Home
     from registry.members.register import member_id

@@ -161,8 +161,8 @@ def train_reference(
         creditline members reference
         creditline members reference --ensemble 3fa2b1c09d11 --device cpu
     """
+    from attribution.engines.device import choose_device
     from attribution.ensemble.recipe import EnsembleSettings
-    from attribution.process_pool import choose_device
     from attribution.training.reference_model import train_reference_model
 
     registry = open_registry(home).patient()

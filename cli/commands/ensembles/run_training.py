@@ -22,8 +22,8 @@ def run_training(
     ``again``: retrain the members out of service instead. ``device`` is cpu or cuda; None: cuda if
     there is a GPU. ``workers`` None: one process per core, one on a GPU.
     """
+    from attribution.engines.device import choose_device
     from attribution.ensemble.recipe import EnsembleSettings
-    from attribution.process_pool import choose_device
     from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble, training_alone
     from registry.members.serving import service_status
 

@@ -107,8 +107,8 @@ def sample(
         creditline sample --prompts prompts.csv --negative blurred --sampler dpm++ --steps 20
         creditline sample --seed 7 --prompt animals --sampler ddim
     """
+    from attribution.engines.device import choose_device
     from attribution.ensemble.serving import serving_ensemble
-    from attribution.process_pool import choose_device
     from attribution.sampling.generate import generate_samples
     from attribution.sampling.requests import default_sampler, sample_id_of
 

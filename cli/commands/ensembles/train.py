@@ -180,9 +180,9 @@ def train(
         refuse_recipe(context)
         train_member_apart(home, ensemble, member, out, device, as_json=as_json)
         return
+    from attribution.engines.device import choose_device
     from attribution.ensemble.recipe import TrainingSettings
     from attribution.images import ImageSettings
-    from attribution.process_pool import choose_device
     from attribution.training.lifecycle import create_ensemble
     from registry.storage.tables import Encoding
     from registry.works.queries import find_by_prefix, latest_encoding

@@ -11,8 +11,8 @@ from PIL import Image
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
+from attribution.engines.device import Device
 from attribution.firmness.retest import Strongest, evidence_sentence, retested
-from attribution.process_pool import Device
 from registry.outputs.firmness import EVENT, newest_firmness
 from tests.attribution.conftest import World
 from tests.support.running import Creditline

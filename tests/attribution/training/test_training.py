@@ -383,7 +383,7 @@ def test_killing_the_parent_ends_the_workers(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import os, time\n"
-        "from attribution.process_pool import Device, run_tasks\n"
+        "from attribution.engines.device import Device, run_tasks\n"
         "def work(task, report):\n"
         "    print(os.getpid(), flush=True)\n"
         "    time.sleep(60)\n"

@@ -15,9 +15,9 @@ from torch import Tensor
 from attribution.denoisers.schedule import schedule_fields
 from attribution.denoisers.text_to_image.kind import Adapters
 from attribution.denoisers.text_to_image.lora import Target
+from attribution.engines.device import Device
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
-from attribution.process_pool import Device
 from attribution.training.dataset import TrainingSet
 from attribution.training.groups import in_groups, members_together
 from attribution.training.lifecycle import train_ensemble

@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 
 from attribution.denoisers.interface import Prompt
 from attribution.denoisers.text_to_image.condition import TextCondition
+from attribution.engines.device import Device
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.ensemble.serving import ServingEnsemble
 from attribution.images import from_pixels
-from attribution.process_pool import Device
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.replay import verify_named
 from attribution.sampling.requests import requests_for

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from attribution.process_pool import Device, Report, WorkerDiedError, run_tasks
+from attribution.engines.device import Device, run_tasks
+from attribution.engines.interface import Report, WorkerDiedError
 
 PATIENCE = 3600.0
 
