@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,19 @@ def _calibration(share: np.ndarray, part: np.ndarray) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def told(rules: Mapping[str, Any], kept: str) -> dict[str, Any]:
+    """The grades of all rules; the calibration by ranges of the share of the kept rule alone."""
+    return {name: grades if name == kept else _without_calibration(grades) for name, grades in rules.items()}
+
+
+def _without_calibration(grades: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_calibration(value) if isinstance(value, Mapping) else value
+        for name, value in grades.items()
+        if name != "calibration"
+    }
 
 
 def mean_of(values: Sequence[float]) -> dict[str, Any]:

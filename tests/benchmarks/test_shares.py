@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.shares.grades import graded, parts
+from benchmarks.shares.grades import graded, parts, told
 
 
 def test_shares_that_are_the_parts_have_the_best_grades() -> None:
@@ -21,3 +21,12 @@ def test_shares_that_are_the_parts_have_the_best_grades() -> None:
 def test_a_rule_that_divides_nothing_has_no_grade() -> None:
     """The reason stands in place of the figures."""
     assert "not_measured" in graded(np.zeros((3, 4)), np.ones((3, 4)))
+
+
+def test_the_result_has_the_calibration_of_the_kept_rule_alone() -> None:
+    """All other grades stand there for every rule."""
+    grade = graded(np.eye(4), np.eye(4))
+    rules = {"kept": {"unit": {"loss": grade}}, "other": {"unit": {"loss": grade}}}
+    found = told(rules, "kept")
+    assert found["kept"] == rules["kept"]
+    assert found["other"] == {"unit": {"loss": {name: grade[name] for name in grade if name != "calibration"}}}
