@@ -25,10 +25,9 @@ import numpy as np
 import torch
 from scipy import stats
 
-from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
 from attribution.engines.device import choose_device
-from attribution.ensemble.serving import open_ensemble, serving_ensemble
+from attribution.ensemble.serving import open_ensemble
 from attribution.evidence.adjustment import MOST, neighbours_of
 from attribution.evidence.randomisation import Evidence, assess_shortlist
 from attribution.images import ImageSettings, pixels_of
@@ -42,12 +41,10 @@ from attribution.sampling.image_predictions import seed_of_image
 from attribution.sampling.predictions import MemberPredictions, load_predictions, renoise
 from attribution.sampling.requests import requests_for
 from attribution.sampling.schedule import SamplerSettings
+from benchmarks.finished_homes import auditor_of
 from benchmarks.record import conclude
 from cli.demo.houses import picture_of
 from registry.encodings.words import bits
-from registry.home import Home
-from registry.storage.database import Registry
-from registry.works.queries import latest_ensemble
 
 RATE = 0.05
 SHORTLIST = 5
@@ -61,12 +58,10 @@ class Bench:
     """The demonstration's ensemble, and images with the members' predictions."""
 
     def __init__(self, home: Path) -> None:
-        self.registry = Registry.open(Home(home))
-        with self.registry.session() as session:
-            self.reference = serving_ensemble(self.registry, latest_ensemble(session).id)
         self.device = choose_device()
-        auditor = Auditor.prepare(self.registry, self.reference, AuditSettings(shortlist=SHORTLIST), self.device)
+        auditor = auditor_of(home, AuditSettings(shortlist=SHORTLIST), self.device)
         self.auditor, self.context = auditor, auditor.context
+        self.registry, self.reference = self.context.registry, self.context.ensemble
         self.encoded: EncodedWorks = auditor.context.encoded
 
     def samples(self, count: int) -> list[tuple[np.ndarray, MemberPredictions]]:

@@ -27,20 +27,15 @@ import numpy as np
 import torch
 
 from attribution.audit.auditor import Auditor
-from attribution.audit.record import AuditSettings, Subject
-from attribution.engines.device import Device
-from attribution.ensemble.serving import serving_ensemble
+from attribution.audit.record import AuditSettings
 from attribution.evaluation.calibration import kept_samples, null_calibration
 from attribution.evidence import adjustment
 from attribution.evidence.adjustment import member_alignment, neighbours_of
 from attribution.evidence.randomisation import assess_alignment, assess_units, mean_predictions
 from attribution.metrics.statistics import share_of
-from attribution.sampling.predictions import load_sample
+from benchmarks.finished_homes import auditor_of, examined, model_facts
 from benchmarks.record import conclude
-from registry.home import Home
 from registry.outputs.grades import MAIN_SOURCE, MATTERS, Thresholds, grade_of
-from registry.storage.database import Registry
-from registry.works.queries import latest_ensemble
 
 RIDGES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
 PLANTED = 60
@@ -76,10 +71,7 @@ def main() -> int:
 
 def measured(path: Path, samples: int, redraws: int) -> dict[str, Any]:
     """The facts of one home."""
-    registry = Registry.open(Home(path))
-    with registry.session() as session:
-        ensemble = serving_ensemble(registry, latest_ensemble(session).id)
-    auditor = Auditor.prepare(registry, ensemble, AuditSettings(jacobian=False), Device("cpu", 1))
+    auditor = auditor_of(path, AuditSettings(jacobian=False))
     default, facts = adjustment.RIDGE, {}
     for ridge in RIDGES:
         adjustment.RIDGE = ridge
@@ -89,9 +81,7 @@ def measured(path: Path, samples: int, redraws: int) -> dict[str, Any]:
     print(path.name, {name: (each["first_found"]["share"], each["width"]) for name, each in facts.items()}, flush=True)
     kept = ("redraws", "p_at_most_0.05", "audits_with_a_discovery", "audits_with_a_main_source")
     return {
-        "works": len(auditor.context.encoded.codes),
-        "n": ensemble.encoding.n,
-        "members": "adapters" if ensemble.settings.network.latent else "networks on pixels",
+        **model_facts(auditor),
         "ridge": facts,
         "wrong_codes": {name: null[name] for name in kept},
     }
@@ -104,10 +94,9 @@ def by_ridge(auditor: Auditor, samples: int) -> dict[str, Any]:
     thresholds = Thresholds(settings.main_source, settings.contributes)
     first, widths, planted, grades = [], [], [], []
     for row in kept_samples(auditor)[:samples]:
-        predictions, image = load_sample(auditor.context.registry.home.sample_tensors(row.id))
-        found = auditor.examine(Subject.of_sample(row), predictions, image)
+        predictions, found = examined(auditor, row)
         units, pictures = found.shortlisted.unit_numbers, found.shortlisted.images
-        around = neighbours_of(encoded, image.reshape(-1), found.neighbours)
+        around = neighbours_of(encoded, found.image.reshape(-1), found.neighbours)
         predicted, words = mean_predictions(predictions), found.decoys.words
         others = ensemble.membership_of(words.ravel()).reshape(*words.shape, -1)
         alone = assess_units(predicted, pictures, ensemble.membership_of(found.codes), others, around, units)

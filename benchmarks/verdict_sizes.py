@@ -34,23 +34,17 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt8
 from scipy import ndimage
 
 from attribution.audit.auditor import Auditor
-from attribution.audit.record import AuditSettings, Findings, Subject
+from attribution.audit.record import AuditSettings, Findings
 from attribution.audit.worker import run_audit_task
-from attribution.engines.device import Device
-from attribution.ensemble.serving import serving_ensemble
 from attribution.evaluation.calibration import kept_samples
 from attribution.images import from_pixels
 from attribution.metrics.perceptual import PerceptualDistance
 from attribution.metrics.roc import area_under_curve
 from attribution.metrics.statistics import share_of
-from attribution.sampling.predictions import load_sample
+from benchmarks.finished_homes import auditor_of, examined, model_facts
 from benchmarks.papers.caffe_lpips import WORDS, open_caffe_lpips
 from benchmarks.record import conclude
-from registry.home import Home
 from registry.outputs.grades import CONTRIBUTES, MAIN_SOURCE, SLIGHT
-from registry.storage import tables
-from registry.storage.database import Registry
-from registry.works.queries import latest_ensemble
 
 SHORTLIST, PLACEBOS = 10, 24
 VISIBLE = 0.95
@@ -126,14 +120,10 @@ def kept(path: Path, samples: int, network: PerceptualDistance, cache: Path) -> 
 
 def measured(path: Path, samples: int, network: PerceptualDistance, pictures_in: Path) -> Tested:
     """Effects and changes of the candidates of one home."""
-    registry = Registry.open(Home(path))
-    with registry.session() as session:
-        ensemble = serving_ensemble(registry, latest_ensemble(session).id)
-    settings = AuditSettings(shortlist=SHORTLIST, jacobian=False)
-    auditor = Auditor.prepare(registry, ensemble, settings, Device("cpu", 1))
+    auditor = auditor_of(path, AuditSettings(shortlist=SHORTLIST, jacobian=False))
     encoded = auditor.context.encoded
     rows = kept_samples(auditor)[:samples]
-    findings = [examined(auditor, row) for row in rows]
+    findings = [examined(auditor, row)[1] for row in rows]
     units = {
         row.id: np.concatenate([one.shortlisted.unit_numbers, placebos(auditor, one)])
         for row, one in zip(rows, findings, strict=True)
@@ -164,22 +154,14 @@ def measured(path: Path, samples: int, network: PerceptualDistance, pictures_in:
         for metric, shares in gone.items():
             beaten[f"{metric} {GONE}"].append(np.array(shares))
     facts = {
-        "works": len(encoded.codes),
-        "n": ensemble.encoding.n,
-        "h": ensemble.encoding.h,
+        **model_facts(auditor),
+        "h": auditor.context.ensemble.encoding.h,
         "size": encoded.shape[-1],
-        "members": "adapters" if ensemble.settings.network.latent else "networks on pixels",
         "outputs": len(rows),
         "findings_per_output": round(float(np.mean([(each <= 0.05).sum() for each in q])), 2),
     }
     joined = {metric: np.concatenate(values) for metric, values in beaten.items()}
     return Tested(np.concatenate(low), np.concatenate(q), joined, facts)
-
-
-def examined(auditor: Auditor, row: tables.Sample) -> Findings:
-    """Layers 1 and 2 of one output."""
-    predictions, image = load_sample(auditor.context.registry.home.sample_tensors(row.id))
-    return auditor.examine(Subject.of_sample(row), predictions, image)
 
 
 def placebos(auditor: Auditor, found: Findings) -> Int64[np.ndarray, " unit"]:
