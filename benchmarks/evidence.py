@@ -26,6 +26,7 @@ import torch
 from scipy import stats
 
 from attribution.audit.record import AuditSettings
+from attribution.audit.shortlist_test import decoys_of
 from attribution.engines.device import choose_device
 from attribution.ensemble.serving import open_ensemble
 from attribution.evidence.adjustment import MOST, neighbours_of
@@ -88,7 +89,7 @@ class Bench:
         """P-values of units in this order."""
         pictures = self.encoded.works[order].astype(np.float64) * 2 - 1
         return self._tested(
-            image, predictions, pictures, order, order, self.encoded.codes, self.auditor.decoys_of(order).words
+            image, predictions, pictures, order, order, self.encoded.codes, decoys_of(self.context, order).words
         ).p_value
 
     def discoveries(
@@ -102,7 +103,7 @@ class Bench:
 
     def audited(self, image: np.ndarray, predictions: MemberPredictions) -> tuple[np.ndarray, np.ndarray]:
         """P- and q-values of an audit's shortlist."""
-        drawn = self.auditor.decoys_of(self.shortlist(image).unit_numbers).words
+        drawn = decoys_of(self.context, self.shortlist(image).unit_numbers).words
         return self.discoveries(image, predictions, self.encoded.codes, drawn)
 
     def _tested(

@@ -31,6 +31,7 @@ from attribution.audit.record import (
     record_audit,
     recorded_audit,
 )
+from attribution.audit.shortlist_test import shown_decoys, tested
 from attribution.audit.worker import (
     AuditTask,
     SampleAudit,
@@ -39,11 +40,6 @@ from attribution.audit.worker import (
 from attribution.denoisers.interface import Prompt
 from attribution.engines.device import Device, run_tasks
 from attribution.ensemble.serving import ServingEnsemble
-from attribution.evidence.adjustment import MOST, Neighbours, neighbours_of
-from attribution.evidence.group_test import REACH, rightsholder_tests
-from attribution.evidence.look_alikes import drawn_together, look_alikes, near_fingerprints
-from attribution.evidence.randomisation import assess_shortlist, mean_predictions, steps_used
-from attribution.evidence.shares import NOT_OURS, Shares, shares_of
 from attribution.images import pixels_of, read_image, to_unit_range
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import LpipsWeights
@@ -53,21 +49,19 @@ from attribution.ranking.given_images import given_images
 from attribution.ranking.grading import grade_rankers, graded_samples
 from attribution.ranking.rankers.interface import Images
 from attribution.ranking.recorded_choice import UsedRankers, ranker_inputs, rankers_to_use
-from attribution.ranking.shortlist import Shortlisted, shortlists_for
+from attribution.ranking.shortlist import shortlists_for
 from attribution.sampling.generate import altered_file
 from attribution.sampling.image_predictions import (
     PredictionTask,
     measure_predictions,
     prediction_task,
     predictions_of,
-    seed_of_image,
 )
 from attribution.sampling.predictions import MemberPredictions, load_sample
 from attribution.sampling.requests import batches_by_request
 from attribution.seen.answer import Seen, seen_of
 from attribution.seen.asking import Asker, Shown
 from attribution.training.dataset import build_training_set
-from registry.encodings.assignment import Assignment, Decoys
 from registry.encodings.store import load_units
 from registry.errors import IntegrityError, UsageError
 from registry.home import Home
@@ -76,9 +70,6 @@ from registry.storage.database import Registry
 
 EXAMINED_AT_ONCE = 64
 """Samples ranked in one pass over the works and ablated together; changes memory alone."""
-DECOY_SEED = 0
-MOST_SHOWN = 32
-"""Units whose decoys are shown beside all influences, where codes nest."""
 NO_LPIPS = NotMeasured("the audit did not ask for it")
 
 
@@ -113,7 +104,7 @@ class Auditor:
         training_set = build_training_set(registry, ensemble.id, encoding.id, ensemble.settings)
         encoded = load_encoded_works(registry, ensemble, training_set)
         assignment = load_units(registry, encoding.id).assignment
-        drawn = _some_decoys(ensemble, assignment, settings.decoy_limit)
+        drawn = shown_decoys(ensemble, assignment, settings.decoy_limit)
         inputs = ranker_inputs(registry, ensemble, device=device.name)
         used = used or rankers_to_use(registry, ensemble.id, (), inputs)
         choices = used.choices
@@ -288,116 +279,9 @@ class Auditor:
         )
         share = (time.monotonic() - begun) / len(shown)
         return [
-            self._test(subject, predictions, image, found, share)
+            tested(self.context, subject, predictions, image, found, share)
             for (subject, predictions, image), found in zip(shown, listed, strict=True)
         ]
-
-    def _test(
-        self,
-        subject: Subject,
-        predictions: MemberPredictions,
-        image: np.ndarray,
-        listed: Shortlisted,
-        rank_seconds: float,
-    ) -> Findings:
-        begun = time.monotonic()
-        codes = self.context.encoded.codes[listed.unit_numbers]
-        flat, order = image.reshape(-1), listed.blind_order(max(MOST, REACH))
-        around = neighbours_of(self.context.encoded, flat, order)
-        decoys = self.decoys_of(listed.unit_numbers)
-        groups = self._look_alikes(listed, around)
-        evidence = assess_shortlist(
-            predictions,
-            listed.images,
-            codes,
-            decoys.words,
-            self.context.encoded.n,
-            self.context.ensemble.indices,
-            around,
-            listed.unit_numbers,
-            drawn_together(
-                groups,
-                listed.unit_numbers,
-                self.context.assignment,
-                decoys.count,
-                serving_of(self.context.ensemble),
-                self.context.ensemble.membership_of,
-                seed_of_image(subject.image_sha256),
-            ),
-        )
-        rightsholders = rightsholder_tests(
-            self.context.registry,
-            self.context.ensemble,
-            self.context.encoded,
-            flat,
-            predictions,
-            around,
-            order,
-            self.context.assignment,
-            self.context.decoys.words,
-            self.context.settings.shortlist,
-            seed_of_image(subject.image_sha256),
-        )
-        return Findings(
-            subject=subject,
-            image=image,
-            shortlisted=listed,
-            codes=codes,
-            decoys=decoys,
-            evidence=evidence,
-            rightsholders=rightsholders,
-            look_alikes=tuple(groups),
-            shares=self._shares(subject, predictions, listed, decoys, around, groups),
-            neighbours=around.units,
-            steps=steps_used(predictions),
-            timings={"rank": rank_seconds, "test": time.monotonic() - begun},
-        )
-
-    def _look_alikes(self, listed: Shortlisted, around: Neighbours) -> list[Int64[np.ndarray, " place"]]:
-        """Places of the shortlist that are tested as one; none where units have many works."""
-        encoded = self.context.encoded
-        if not encoded.index.single or not len(around.units):
-            return []
-        rows = np.array([encoded.index.rows_of(int(unit))[0] for unit in listed.unit_numbers], dtype=np.int64)
-        near = near_fingerprints(self.context.registry, encoded.asset_ids[rows])
-        return look_alikes(listed.images, around.images.mean(axis=0), near)
-
-    def _shares(
-        self,
-        subject: Subject,
-        predictions: MemberPredictions,
-        listed: Shortlisted,
-        decoys: Decoys,
-        around: Neighbours,
-        groups: Sequence[Int64[np.ndarray, " place"]],
-    ) -> Shares | NotMeasured:
-        """The parts of an output of these members."""
-        if subject.kind == "image":
-            return NotMeasured(NOT_OURS)
-        ensemble = self.context.ensemble
-        return shares_of(
-            mean_predictions(predictions),
-            listed.images,
-            self.context.encoded.membership[listed.unit_numbers],
-            ensemble.membership_of(decoys.words.ravel()).reshape(*decoys.words.shape, len(ensemble.indices)),
-            around.without(listed.unit_numbers),
-            groups,
-            seed_of_image(subject.image_sha256),
-        )
-
-    def decoys_of(self, units: Int64[np.ndarray, " unit"]) -> Decoys:
-        """Decoys of shortlisted units: the same for all units of plain codes.
-
-        Raises:
-            UsageError: no code is left to test with.
-        """
-        context = self.context
-        if context.assignment.groups is None:
-            return context.decoys
-        found = context.assignment.decoys(units, context.settings.decoy_limit, DECOY_SEED, serving_of(context.ensemble))
-        if len(units) and not found.count:
-            raise UsageError(_no_decoys(context.ensemble, context.assignment))
-        return found
 
     def _examine_samples(self, samples: Sequence[tables.Sample]) -> list[Findings]:
         shown = []
@@ -442,33 +326,3 @@ class Auditor:
 
     def _rows_at_once(self) -> int:
         return self.context.ensemble.settings.network.rows_at_once(self.device.name)
-
-
-def serving_of(ensemble: ServingEnsemble) -> tuple[int, ...] | None:
-    """The members whose bits count in a test; None: all."""
-    return None if ensemble.complete else ensemble.indices
-
-
-def _some_decoys(ensemble: ServingEnsemble, assignment: Assignment, limit: int) -> Decoys:
-    """The decoys of plain codes; where codes nest, those of the first units with a contrast."""
-    serving = serving_of(ensemble)
-    tested = np.flatnonzero(~assignment.without_contrast(assignment.codes, serving))
-    spread = tested[:: max(1, len(tested) // MOST_SHOWN)][:MOST_SHOWN]
-    found = assignment.decoys(spread, limit, DECOY_SEED, serving)
-    if found.words.ndim == 2:
-        found = replace(found, words=np.unique(found.words)[:limit])
-    if not found.count:
-        raise UsageError(_no_decoys(ensemble, assignment))
-    return found
-
-
-def _no_decoys(ensemble: ServingEnsemble, assignment: Assignment) -> str:
-    if ensemble.complete:
-        return (
-            f"encoding {ensemble.encoding.id} gives all its codes to its {len(assignment.codes)} units, which leaves no "
-            "decoy to test against: encode with more members"
-        )
-    return (
-        f"the {len(ensemble.indices)} members that served leave no decoy with a contrast to test against: "
-        f"run `creditline retrain --ensemble {ensemble.id}` and generate again"
-    )

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from attribution.audit.auditor import Auditor, serving_of
+from attribution.audit.auditor import Auditor
 from attribution.audit.record import Subject
+from attribution.audit.shortlist_test import serving_of
 from attribution.evidence.adjustment import Neighbours, neighbours_of
 from attribution.evidence.look_alikes import drawn_together
 from attribution.evidence.randomisation import Evidence, assess_units, has_contrast, mean_predictions
