@@ -17,7 +17,7 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "An image from outside is tested differently.",
-        "If the audited models did not generate an image, the audit adds noise to it and shows it to them. A work passes if "
+        "If the audited models did not generate an image, the audit adds noise to it and shows it to them. A work is found if "
         "they lean on the work to make sense of the image, perhaps only because the two look alike. The test does not say "
         "where the image came from.",
     ),
@@ -30,9 +30,9 @@ LIMITS: tuple[tuple[str, str], ...] = (
         "as stated, for a unit that takes half of the training they may be a few points larger.",
     ),
     (
-        "A pass is not certain, and a fail does not rule a work out.",
-        "At the stated rate some of the units that pass do so by chance. The rate holds for each output separately: among "
-        "findings that are picked from many outputs, more may be chance. A unit that does not pass may still have "
+        "A finding is not certain, and no finding does not rule a work out.",
+        "At the stated rate some of the sources found are chance. The rate holds for each output separately: among "
+        "findings that are picked from many outputs, more may be chance. A unit that is not found may still have "
         "contributed together with others, or too little for this number of comparisons to show.",
     ),
     (

@@ -128,7 +128,7 @@ def _label(facts: ReportFacts) -> str:
 
 
 def in_order(facts: ReportFacts) -> list[Candidate]:
-    """What passes, in the order of the verdict: the main sources first."""
+    """The sources found, in the order of the verdict: the main sources first."""
     return [candidate for finding in findings(facts.candidates) for candidate in finding]
 
 
@@ -158,7 +158,7 @@ def _strength_meaning(facts: ReportFacts) -> str:
     if not facts.passing:
         return ""
     meaning = {
-        "borderline": "The test passes its limit by little: a test that is twice as strict would find nothing.",
+        "borderline": "The finding is near the limit: a test that is twice as strict would find nothing.",
         "weak": "Chance hardly explains this finding, but its effect is slight, or could not be measured.",
     }.get(_strength(facts) or "", "Chance hardly explains this finding, and its effect is more than slight.")
     limit = FROM_INSIDE if facts.output.generated else FROM_OUTSIDE

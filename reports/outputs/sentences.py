@@ -237,7 +237,7 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
         spread += ", or on what the base model had learned before"
     if method.smallest_q > method.false_discovery_rate:
         return (
-            f"No {unit_noun(ensemble)} could have passed on its own: with {count(method.decoys, 'other group')} of models "
+            f"No {unit_noun(ensemble)} could have been found on its own: with {count(method.decoys, 'other group')} of models "
             f"to compare with and {units} tested, even the strongest result possible misses the limit of "
             f"{percent(method.false_discovery_rate)}. "
             "More members would give more groups to compare with."
@@ -324,8 +324,8 @@ def at_the_limit(passing: Sequence[Candidate], method: Method) -> str:
     if 2.0 * method.smallest_q <= method.false_discovery_rate:
         return f"{limit}."
     return (
-        f"{limit}, and it is borderline: if one other group of models had pulled as strongly, the finding would not have "
-        "passed."
+        f"{limit}, and it is borderline: if one other group of models had pulled as strongly, the test would have found "
+        "nothing."
     )
 
 

@@ -23,7 +23,7 @@ LIMITS: tuple[tuple[str, str], ...] = (
         "A finding is not certain, and no finding does not rule out influence.",
         "The test of an image limits the expected share of chance findings for that image alone. Among the findings of one "
         "rightsholder over many images, that share can be larger: so the number expected by chance stands beside them. The "
-        "test over all images limits the expected share of chance among the rightsholders that pass it. Both assume that "
+        "test over all images limits the expected share of chance among the rightsholders that it names. Both assume that "
         "the images were not chosen by what their tests found. A work with a small influence can go unnoticed.",
     ),
     (
@@ -34,7 +34,7 @@ LIMITS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Others stay unnamed.",
-        "This statement is for you. It names neither the works of other rightsholders that passed for the same images nor "
+        "This statement is for you. It names neither the works of other rightsholders found in the same images nor "
         "other claimants of your works.",
     ),
     (
@@ -126,13 +126,13 @@ def _over_all(test: OverAllImages, *, named: bool) -> str:
     drawn = f"At most {percent(test.p_value)} of random draws do as well."
     if test.passes:
         outcome = (
-            f"They passed. {drawn} Repeated with works dealt to the models anew, this test names on average at most "
+            f"An effect was found. {drawn} Repeated with works dealt to the models anew, this test names on average at most "
             f"{percent(test.rate)} of rightsholders by chance, of those that it names; naming nobody counts as 0 %."
         )
     else:
-        outcome = f"They did not pass. {drawn} That does not prove that they had no effect."
+        outcome = f"No effect was found. {drawn} That does not prove that they had none."
         if _least_q(test) > test.rate:
-            outcome += " With so few codes to compare with, no single rightsholder could have passed alone."
+            outcome += " With so few codes to compare with, no single rightsholder could have been found alone."
     left = []
     if test.images_left_out:
         left.append(f"{count(test.images_left_out, 'audited image')} could not be used")
@@ -176,9 +176,9 @@ def explanation(tested: TestedPart) -> str:
     )
     if tested.found:
         return (
-            f"{denominator}, and for {tested.found:,} it passed: the models that saw it pull the image towards it, compared with "
-            "the models that did not, more strongly than chance usually would. Each image is tested separately, and a work can "
-            f"pass by chance: there are {by_chance(tested.findings, tested.findings_by_chance)}."
+            f"{denominator}, and in {tested.found:,} it was found: the models that saw it pull the image towards it, compared "
+            "with the models that did not, more strongly than chance usually would. Each image is tested separately, and a work "
+            f"can be found by chance: there are {by_chance(tested.findings, tested.findings_by_chance)}."
             + (
                 " For the others, your works are similar to the image; no effect was found."
                 if tested.tested > tested.found
@@ -186,7 +186,7 @@ def explanation(tested: TestedPart) -> str:
             )
         )
     return (
-        f"{denominator}; it passed for none. This does not prove that your works had no effect: an effect can be too small to "
+        f"{denominator}; it was found in none. This does not prove that your works had no effect: an effect can be too small to "
         "notice, or spread over many works."
     )
 
@@ -203,13 +203,14 @@ def together(tested: TestedPart) -> str | None:
     if not tested.joint_tested:
         return None
     separately = (
-        " Records that were merged since were tested separately: an image counts once, and as passed if one of them passed."
+        " Records that were merged since were tested separately: an image counts once, and as a finding if one of the tests "
+        "found an effect."
         if tested.joint_tests > tested.joint_tested
         else ""
     )
     return (
-        f"A model may learn a little from each of many works. So all works of a rightsholder are also tested together. Yours "
-        f"passed for {tested.joint_found:,} of {count(tested.joint_tested, 'image')}; at most about "
+        f"A model may learn a little from each of many works. So all works of a rightsholder are also tested together. An "
+        f"effect of yours was found in {tested.joint_found:,} of {count(tested.joint_tested, 'image')}; at most about "
         f"{number(tested.joint_by_chance, 2)} would be expected by chance. This separate test says whether your "
         f"works together made a difference, not which of them.{separately}"
     )

@@ -170,9 +170,7 @@ def audit(
             "resemblance if they were never trained on the image"
         )
     else:
-        narrate(
-            f"{found} of {plural(len(facts), 'output')} attributable: at least one unit passes the test (q <= {rate:g})"
-        )
+        narrate(f"{found} of {plural(len(facts), 'output')} attributable: at least one source found (q <= {rate:g})")
     verdict = "leans on it" if images else "attributable"
     print_table(
         ("audit", "output", "strongest candidate", "p", "q", "grade", verdict),
@@ -183,7 +181,7 @@ def audit(
             "q": "The p-value, corrected for the number of tested units.",
             "grade": "How much the candidate matters: the lower end of its effect is at least "
             f"{main_source:g} for a main source, and {contributes:g} for one that contributes.",
-            verdict: f"Whether a unit passes the test: q <= {rate:g}.",
+            verdict: f"Whether the test finds a unit: q <= {rate:g}.",
         },
     )
     for fact, answer in zip(facts, answers, strict=True):

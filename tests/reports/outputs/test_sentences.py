@@ -68,7 +68,7 @@ def test_verdict_sentences(world: World) -> None:
         "Of 204 other groups of models, 12 pull the output towards this work at least as strongly as the models that saw it."
     )
     blind = sure(none, decoys=9, smallest_p=0.1, smallest_q=0.4)
-    assert "No work could have passed on its own" in blind
+    assert "No work could have been found on its own" in blind
     assert "even the strongest result possible misses the limit of 5 %" in blind
     assert "tested no unit" in sure(none.model_copy(update={"candidates": []}))
     assert image.verdict.sentence == first(image)
@@ -210,7 +210,7 @@ def test_look_alikes_are_one_finding(world: World) -> None:
 
 
 def test_a_result_at_the_limit_says_so(world: World) -> None:
-    """At the best q of one finding; borderline only if the next one would not have passed."""
+    """At the best q of one finding; borderline only if the next one would not be found."""
     facts = facts_of_first(world)
     one = facts.candidates[0].model_copy(update={"q_value": 0.03})
     borderline = facts.method.model_copy(update={"smallest_q": 0.03})
