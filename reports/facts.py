@@ -47,8 +47,8 @@ class OverAllImages(Facts):
     tested_at: datetime.datetime
 
 
-def only_with_a_base(description: str) -> Any:  # noqa: ANN401 - as pydantic's Field
-    """A field that is left out where the models share no base, or nothing is stated about it."""
+def optional_field(description: str) -> Any:  # noqa: ANN401 - as pydantic's Field
+    """A field that is left out where it is null: of a base model, of probes."""
     return Field(default=None, description=description, exclude_if=lambda value: value is None)
 
 
@@ -58,7 +58,7 @@ class BasePart(Facts):
     id: str = Field(description="SHA-256 over the hashes of its components.")
     name: str | None = Field(description="As registered; null: it is not on record.")
     training_data: str | None = Field(description="The registered data set that it was trained on; null: unknown.")
-    stated: str | None = only_with_a_base("The data sets that its model card states, unchecked.")
+    stated: str | None = optional_field("The data sets that its model card states, unchecked.")
     scope: str = Field(description="What findings about the adapters are limited to.")
     unknown: str = Field(description="What is not known of the base.")
 

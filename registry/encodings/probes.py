@@ -29,6 +29,21 @@ from registry.storage.database import Registry
 LEVEL = 0.05
 """Error up to which an image is said to be a work that the members were trained on."""
 LARGEST_SHARE = 0.5
+PROBE_OF = """
+    SELECT asset_id, list(encoding_id ORDER BY encoding.rowid) AS probe_of
+    FROM encoding_probe JOIN encoding ON encoding.id = encoding_id
+    WHERE encoding_id IN (SELECT encoding_id FROM ensemble) GROUP BY asset_id
+"""
+"""SQL: a row per work that the members of some encoding do not see by choice, with these encodings.
+
+An encoding without an ensemble has no members, so it keeps no work out. Every document that says
+that no member saw a work says so too if the work has a row here, in the words of :func:`kept_out`.
+"""
+
+
+def kept_out(works: int) -> str:
+    """The words for this number of probes."""
+    return f"kept out of all members by choice, as {'a probe' if works == 1 else 'probes'}"
 
 
 def fewest_probes(level: float = LEVEL) -> int:

@@ -26,7 +26,7 @@ from registry.storage.database import Registry
 from registry.storage.results import records
 from registry.withdrawals.certificate import PROVED, STATED, STATEMENT
 from registry.withdrawals.issue_certificate import EVENT, limits_of
-from reports.facts import BasePart, Facts, only_with_a_base
+from reports.facts import BasePart, Facts, optional_field
 from reports.issuing.document import Document, Reading
 from reports.rendering.wording import clipped, count, members_listed, other_members, quoted
 
@@ -78,7 +78,7 @@ class CertificateFacts(Facts):
     assigned: list[int] = Field(description="Indices of the members whose codes have one of the works.")
     supports: list[CertifiedSupportPart] = Field(description="Where codes nest, of the works; empty: plain codes.")
     statement: str
-    base: BasePart | None = only_with_a_base("The base model that the members are adapters on.")
+    base: BasePart | None = optional_field("The base model that the members are adapters on.")
     shown: list[str] = Field(description="What a check of the certificate shows.")
     stated: list[str] = Field(description="What the maker states without proof.")
     limits: list[str] = Field(description="What it does not prove.")

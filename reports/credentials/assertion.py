@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from registry.outputs.grades import Grade
-from reports.facts import SYNTHETIC, NotMeasured, only_with_a_base
+from reports.facts import SYNTHETIC, NotMeasured, optional_field
 from reports.issuing.stamp import Stamp
 from reports.outputs.facts import Effect
 
@@ -109,7 +109,7 @@ class AuditClaim(Claimed):
         description="What became, from training to signing, of the works that the image traces to: withdrawn, or prohibited."
     )
     method: MethodClaim
-    base_alone_distance: float | NotMeasured | None = only_with_a_base(
+    base_alone_distance: float | NotMeasured | None = optional_field(
         "How far the image is from what the base makes alone, as a scaled Euclidean distance."
     )
     tested: int
@@ -122,7 +122,7 @@ class BaseModelClaim(Claimed):
     id: str
     name: str | None
     training_data: str | None = Field(description="The registered data set that it was trained on; null: unknown.")
-    stated: str | None = only_with_a_base("The data sets that its model card states, unchecked.")
+    stated: str | None = optional_field("The data sets that its model card states, unchecked.")
     scope: str = Field(description="What findings about the models are limited to.")
     unknown: str = Field(description="What is not known of the base.")
 
@@ -142,7 +142,7 @@ class SampleClaim(Claimed):
     unit_kind: str
     members: int
     generated_at: str
-    base: BaseModelClaim | None = only_with_a_base("Null: the models share no base.")
+    base: BaseModelClaim | None = optional_field("Null: the models share no base.")
 
 
 class Facts(Claimed):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from reports.facts import BasePart, Facts, only_with_a_base
+from reports.facts import BasePart, Facts, optional_field
 
 
 class DataSetWorks(Facts):
@@ -60,7 +60,7 @@ class ContentFacts(Facts):
     members_imported: int
     members_serving: int = Field(description="Of these, those that saw none of the works that were withdrawn.")
     settings: dict[str, Any]
-    base: BasePart | None = only_with_a_base("The base model that the members are adapters on.")
+    base: BasePart | None = optional_field("The base model that the members are adapters on.")
     works: int
     bytes: int
     unit_kind: str

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from registry.outputs.chance import evidence_key
 from registry.outputs.grades import Grade
-from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
+from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, optional_field
 from reports.firmness.facts import Firmness
 from reports.seen.facts import Seen
 
@@ -328,7 +328,7 @@ class Ensemble(Facts):
     seed: int
     unit_count: int
     members: list[Member]
-    base: BasePart | None = only_with_a_base("The base model that the members are adapters on.")
+    base: BasePart | None = optional_field("The base model that the members are adapters on.")
     within: str | None = Field(
         description="Where codes nest: `rightsholder`, or the column whose values are the groups; null: plain codes."
     )
@@ -413,7 +413,7 @@ class ReportFacts(Facts):
     audits_of_image_total: int
     history: list[str] = Field(description="What was audited, or graded, before this audit.")
     ensemble: Ensemble
-    base_alone: BaseAlone | NotMeasured | None = only_with_a_base(
+    base_alone: BaseAlone | NotMeasured | None = optional_field(
         "What the base alone makes of the same noise: what would have come without any of the works."
     )
     similarity: str = Field(description="What similarity alone is worth on this ensemble.")

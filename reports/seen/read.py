@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from registry.encodings.probes import kept_out
 from registry.storage.tables import Audit
 from reports.facts import NotMeasured
 from reports.rendering.wording import count, percent
@@ -107,7 +108,7 @@ def _against(p_value: float | NotMeasured, probes: int) -> str:
 
 def _not_shown(p_value: float | NotMeasured, probes: int, least: float, level: float, *, is_probe: bool) -> str:
     if is_probe:
-        return "The file is a registered work that was not trained on by choice: it is a probe."
+        return f"The file is a registered work that the encoding has {kept_out(1)}."
     if isinstance(p_value, NotMeasured):
         return f"Whether they saw the image itself was not tested: {p_value.not_measured}."
     if least > level:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from registry.imitations.facts import Counted, Missing
 from registry.outputs.grades import Grade
-from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, only_with_a_base
+from reports.facts import SYNTHETIC, BasePart, Facts, NotMeasured, OverAllImages, PermissionGround, optional_field
 
 VERSION: Literal[1] = 1
 
@@ -63,6 +63,7 @@ class WorkItem(Facts):
         description="Each different one at the moments when a member that saw it was registered; empty: none saw it."
     )
     members: int = Field(description="Members that saw it, of all generations.")
+    probe_of: list[str] | None = optional_field("Encodings that keep it out of all members by choice, as a probe.")
     outputs_tested: int = Field(description="Generated images for which it, or a unit that has it, was tested.")
     outputs_found: int = Field(description="For how many of these it passed the test, as a unit of its own.")
     outputs_group_found: int = Field(
@@ -80,6 +81,9 @@ class WorksPart(Facts):
     withdrawn: int
     missing: int
     synthetic: int = Field(description="Works whose file says that an AI model made it, wholly or partly.")
+    kept_out: int | None = optional_field(
+        "Works that no member saw and that an encoding keeps out of all members by choice, as probes."
+    )
     permissions: list[Count]
     permissions_at_training: list[Count] = Field(
         description="Of works that some member saw; several are joined by a comma."
@@ -129,7 +133,7 @@ class ModelPart(Facts):
     support: list[int] | None = Field(
         description="Where codes nest: indices of the members that works of theirs can be in; null: plain codes."
     )
-    base_id: str | None = only_with_a_base("The base model that the members are adapters on, as in bases.")
+    base_id: str | None = optional_field("The base model that the members are adapters on, as in bases.")
 
 
 class IntervalPart(Facts):
@@ -334,7 +338,7 @@ class StatementFacts(Facts):
     certificates: list[CertificatePart]
     claims: list[ClaimPart]
     claims_total: int
-    bases: list[BasePart] | None = only_with_a_base(
+    bases: list[BasePart] | None = optional_field(
         "The base models that models of this registry are adapters on, each once, in order of id."
     )
     imitations: list[ImitationPart] | None = Field(

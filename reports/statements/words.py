@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from registry.encodings.probes import kept_out
 from reports.facts import BasePart, OverAllImages
 from reports.rendering.wording import count, members_listed, number, other_members, percent
-from reports.statements.facts import ModelPart, TestedPart, WorksPart
+from reports.statements.facts import ModelPart, TestedPart, WorkItem, WorksPart
 
 LIMITS: tuple[tuple[str, str], ...] = (
     (
@@ -83,12 +84,23 @@ def verdict(
     if not generations and not any(model.reference and model.reference.works for model in models):
         used = "used to train or fine-tune" if bases else "used to train"
         besides = " What base models were trained on stands below." if bases else ""
-        return f"{subject} {'not ' if one else ''}{used} any of the models in this registry.{besides}"
+        return f"{subject} {'not ' if one else ''}{used} any of the models in this registry.{_kept_out(works)}{besides}"
     if not tested.audited:
         return f"No image has been tested yet, so nothing is known about the influence of your {count(works.total, 'work')}."
     if not tested.tested:
         return f"{subject} {'not ' if one else ''}among those tested for any of {_images(tested.audited)}."
     return f"{subject} {'not ' if one else ''}found in any of {_images(tested.audited)} tested."
+
+
+def _kept_out(works: WorksPart) -> str:
+    """The works that no member saw by choice; empty: there are none."""
+    if not works.kept_out:
+        return ""
+    if works.kept_out == works.total:
+        subject = "It was" if works.total == 1 else "All of them were"
+    else:
+        subject = f"{works.kept_out:,} of them {'was' if works.kept_out == 1 else 'were'}"
+    return f" {subject} {kept_out(works.kept_out)}: images from outside are compared with such works."
 
 
 def _taken_together(over_all: Sequence[OverAllImages]) -> str:
@@ -216,9 +228,14 @@ def together(tested: TestedPart) -> str | None:
     )
 
 
-def service(models: Sequence[ModelPart], bases: Sequence[BasePart]) -> str:
-    """The number of members that saw the works, and of these in service; what bases saw."""
-    return " ".join((_service(models), *(base.unknown for base in bases)))
+def service(works: WorksPart, models: Sequence[ModelPart], bases: Sequence[BasePart]) -> str:
+    """The number of members that saw the works, and of these in service; probes; what bases saw."""
+    return " ".join((f"{_service(models)}{_kept_out(works)}", *(base.unknown for base in bases)))
+
+
+def of_unseen(work: WorkItem) -> str:
+    """A work that no member saw, in a few words."""
+    return f"no member saw it: {kept_out(1)}" if work.probe_of else "no member saw it"
 
 
 def _service(models: Sequence[ModelPart]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from registry.encodings.probes import PROBE_OF
 from registry.permissions.history import prepare_changes, prepare_permissions_at_training
 from registry.permissions.reasons import REASONS
 from registry.permissions.rule import deciding_grounds
@@ -41,7 +42,7 @@ TABLE = f"""
         coalesce(outputs_group_found, 0) AS outputs_group_found,
         rights.registered_at AS registered_at, rights.missing_since AS missing_since, withdrawn_at,
         rights.caption AS caption, rights.caption_source AS caption_source,
-        permission_reason.reason AS permission_reason, signs AS synthetic
+        permission_reason.reason AS permission_reason, signs AS synthetic, coalesce(probe_of, []) AS probe_of
     FROM ({rights_among("their_asset", "their_rights", "their_caption")}) AS rights
     JOIN their_asset AS asset ON asset.id = rights.asset_id
     LEFT JOIN their_rights AS verified ON verified.asset_id = asset.id AND verified.id = asset.verified_id
@@ -61,6 +62,7 @@ TABLE = f"""
     LEFT JOIN work_found ON work_found.asset_id = rights.asset_id
     LEFT JOIN permission_reason ON permission_reason.asset_id = rights.asset_id
     LEFT JOIN their_synthetic ON their_synthetic.asset_id = rights.asset_id
+    LEFT JOIN their_probe ON their_probe.asset_id = rights.asset_id
     LEFT JOIN (
         SELECT asset_id, arg_min(recorded_at, withdrawal_id) AS withdrawn_at FROM withdrawn_work
         WHERE asset_id IN (SELECT asset_id FROM their_work) GROUP BY asset_id
@@ -76,7 +78,7 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
     ``their_asset``, ``their_rights`` and ``their_caption`` are the rows of the tables of works;
     ``shared_owner``, ``their_share`` and ``other_owner`` are about works of several;
     ``their_signal``, ``permission_reason`` and ``their_synthetic`` are about what is said of them;
-    ``saw`` and ``permission_then`` are about training.
+    ``saw``, ``their_probe`` and ``permission_then`` are about training.
     """
     holder = str(int(rightsholder_id))
     chosen = WORKS_OF_RIGHTSHOLDER.replace("$rightsholder", holder)
@@ -97,6 +99,7 @@ def prepare_works(connection: duckdb.DuckDBPyConnection, rightsholder_id: int) -
         f"WHERE rightsholder_id <> {holder} GROUP BY asset_id",
         "their_signal": "SELECT * FROM current_signal WHERE asset_id IN (SELECT asset_id FROM their_work)",
         "their_synthetic": "SELECT * FROM synthetic_work WHERE asset_id IN (SELECT asset_id FROM their_work)",
+        "their_probe": f"SELECT * FROM ({PROBE_OF}) WHERE asset_id IN (SELECT asset_id FROM their_work)",  # noqa: S608 - a constant
         "saw": "SELECT asset_id, member_id, ensemble_id, member_index, generation, newest FROM member_work "
         "WHERE asset_id IN (SELECT asset_id FROM their_work)",
     }.items():
@@ -134,6 +137,7 @@ def read_works(connection: duckdb.DuckDBPyConnection, table_sha256: str) -> Work
         withdrawn=withdrawn,
         missing=missing,
         synthetic=number_of(connection, "SELECT count(*) FROM their_synthetic"),
+        kept_out=number_of(connection, "SELECT count(*) FROM their_probe ANTI JOIN saw USING (asset_id)") or None,
         permissions=_counts(connection, "SELECT permission, count(*) FROM their_asset GROUP BY 1"),
         permissions_at_training=_counts(
             connection, "SELECT array_to_string(permissions, ', '), count(*) FROM permission_then GROUP BY 1"
@@ -184,6 +188,7 @@ def _listed(connection: duckdb.DuckDBPyConnection) -> list[WorkItem]:
             synthetic=row["synthetic"],
             permission_at_training=list(row["permission_at_training"]),
             members=row["members_that_saw_it"],
+            probe_of=list(row["probe_of"]) or None,
             outputs_tested=row["outputs_tested"],
             outputs_found=row["outputs_found"],
             outputs_group_found=row["outputs_group_found"],

@@ -24,13 +24,13 @@ def test_encode_keeps_works_out_and_says_what_they_can_show(encoded_for_seven: C
     asked = "SELECT asset_id FROM encoding_probe ORDER BY 1"
     probe = str(encoded_for_seven("sql", asked, "--json").document["rows"][0][0])
     assert "not trained on by choice" in encoded_for_seven("show", probe).out
-    assert (
-        f"encoding {encoding}: 1 work not trained on by choice, as probes" in encoded_for_seven("exposure", probe).out
-    )
+    exposed = encoded_for_seven("exposure", probe)
+    assert "no model was trained on the work" in exposed.err
+    assert f"encoding {encoding}: 1 work kept out of all members by choice, as a probe" in exposed.out
     assert encoded_for_seven("works", "--probe", "--count").out.strip() == "2"
     assert encoded_for_seven("works", "--no-probe", "--count").out.strip() == "16"
     withdrawn = encoded_for_seven("withdraw", probe, "--reason", "asked", "--dry-run")
-    assert f"encoding {encoding}: 1 work of these kept out of all members by choice, as probes" in withdrawn.err
+    assert f"encoding {encoding}: 1 work of these kept out of all members by choice, as a probe" in withdrawn.err
 
 
 @pytest.mark.parametrize("share", ["0%", "70%", "some"])

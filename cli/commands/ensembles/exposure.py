@@ -30,6 +30,7 @@ def exposure(
     """
     from dataclasses import asdict
 
+    from registry.encodings.probes import kept_out
     from registry.export.files import check_suffix, write_listing
     from registry.members.exposure import exposure_by_work, exposure_of
     from registry.withdrawals.record import WORKS_OF_RIGHTSHOLDER
@@ -52,7 +53,9 @@ def exposure(
         print_json("exposure", {**asdict(found), "unseen": found.unseen, **more})
     else:
         if found.unseen:
-            narrate(f"no model was trained on any of the {found.works:,} works")
+            narrate(
+                f"no model was trained on {'the work' if found.works == 1 else f'any of the {found.works:,} works'}"
+            )
         else:
             narrate(
                 f"{plural(len(found.members), 'member')} trained on "
@@ -63,7 +66,7 @@ def exposure(
             examples = ", ".join(each.examples) + (", …" if each.units > len(each.examples) else "")
             echo(f"encoding {each.encoding}: {plural(each.works, 'work')} in {plural(each.units, 'unit')} ({examples})")
         for kept in found.probes:
-            echo(f"encoding {kept.encoding}: {plural(kept.works, 'work')} not trained on by choice, as probes")
+            echo(f"encoding {kept.encoding}: {plural(kept.works, 'work')} {kept_out(kept.works)}")
         if found.members:
             cells = [
                 (

@@ -85,9 +85,11 @@ def _narrate(report: WithdrawalReport, rightsholder: str | None) -> None:
 
 def _narrate_impact(impact: Impact) -> None:
     if impact.probes:
+        from registry.encodings.probes import kept_out
+
         place = f"encoding {impact.encoding_id}" if impact.ensemble_id is None else f"ensemble {impact.ensemble_id}"
         narrate(
-            f"{place}: {plural(impact.probes, 'work')} of these kept out of all members by choice, as probes; "
+            f"{place}: {plural(impact.probes, 'work')} of these {kept_out(impact.probes)}; "
             "images are no longer compared with them"
         )
     if not impact.works:

@@ -103,9 +103,7 @@ def test_never_trained_on_beyond_its_ground(changed: dict[str, Any], leans: bool
     """Without probes, above the level, or by an answer on record that its facts do not support."""
     found = told(leans=leans, **changed)
     assert found.answer == ("leans_on" if leans else "nothing_shown")
-    assert SAID not in found.sentence + found.explanation.replace("could be called trained on", "").replace(
-        "was not trained on by choice", ""
-    )
+    assert SAID not in found.sentence + found.explanation.replace("could be called trained on", "")
 
 
 def test_what_is_lacking_is_told() -> None:
