@@ -91,7 +91,7 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class _Regression:
+class Regression:
     """All inner products that the shares need."""
 
     membership: Float64[np.ndarray, "unit member"]
@@ -133,7 +133,7 @@ def shares_of(
     mean = predictions.mean(axis=0)
     deviation, directions = predictions - mean, images.astype(np.float64) - mean
     every = np.broadcast_to(decoys, (len(images), *decoys.shape[-2:]))[:, :DECOYS]
-    inputs = _Regression(
+    inputs = Regression(
         membership.astype(np.float64),
         every.astype(np.float64),
         directions @ directions.T,
@@ -170,16 +170,39 @@ def _without_neighbours(
     ridge = RIDGE * np.trace(gram) / len(gram)
     if not ridge > 0.0:
         return pulled
-    across = (own @ codes.T) * between
-    against = (codes * (others @ deviation.T)).sum(axis=1)
-    solved = np.linalg.solve(gram + ridge * np.eye(len(gram)), np.column_stack([across.T, against]))
-    inside = (own @ own.T) * (directions @ directions.T)
-    theta = nonnegative(inside - across @ solved[:, :-1], (own * pulled).sum(axis=1) - across @ solved[:, -1])
-    return np.asarray(pulled - ((solved[:, -1] - solved[:, :-1] @ theta) * between) @ codes)
+    _, effects = fitted_together(
+        (own @ own.T) * (directions @ directions.T),
+        (own * pulled).sum(axis=1),
+        (own @ codes.T) * between,
+        gram + ridge * np.eye(len(gram)),
+        (codes * (others @ deviation.T)).sum(axis=1),
+    )
+    return np.asarray(pulled - (effects * between) @ codes)
+
+
+def fitted_together(
+    inside: Float64[np.ndarray, "unit unit"],
+    pulled: Float64[np.ndarray, " unit"],
+    across: Float64[np.ndarray, "unit other"],
+    others: Float64[np.ndarray, "other other"],
+    pulled_others: Float64[np.ndarray, " other"],
+) -> tuple[Float64[np.ndarray, " unit"], Float64[np.ndarray, " other"]]:
+    """The effects of a shortlist, at least 0, and of other units, of any sign, in one regression.
+
+    Args:
+        inside: inner products of the shortlist's units, each a code times a direction.
+        pulled: their inner products with the members' deviations.
+        across: inner products of the shortlist's units and the others.
+        others: of the others, with the ridge.
+        pulled_others: their inner products with the deviations.
+    """
+    solved = np.linalg.solve(others, np.column_stack([across.T, pulled_others]))
+    theta = nonnegative(inside - across @ solved[:, :-1], pulled - across @ solved[:, -1])
+    return theta, np.asarray(solved[:, -1] - solved[:, :-1] @ theta)
 
 
 def _shares(
-    inputs: _Regression, weights: Float64[np.ndarray, " member"], alike: Int64[np.ndarray, " unit"]
+    inputs: Regression, weights: Float64[np.ndarray, " member"], alike: Int64[np.ndarray, " unit"]
 ) -> Float64[np.ndarray, " unit_and_rest"]:
     """The shares if every member counts by its weight; weights sum to the number of members."""
     n = len(weights)
@@ -188,7 +211,7 @@ def _shares(
     gram = (codes * weights) @ codes.T * inputs.directions
     theta = nonnegative(gram, ((codes * weights) * inputs.adjusted).sum(axis=1))
     # Of the squared effect, not of the effect.
-    kept = theta * np.sqrt(_beyond_chance(inputs, weights, codes, theta))
+    kept = theta * np.sqrt(beyond_chance(inputs, weights, codes, theta))
     total = weights @ np.diag(inputs.deviations) - weights @ inputs.deviations @ weights / n
     parts = np.maximum(kept * (gram @ kept), 0.0)
     whole = max(float(total), float(parts.sum()))
@@ -199,8 +222,8 @@ def _shares(
     return np.append(divided, max(0.0, 1.0 - divided.sum()))
 
 
-def _beyond_chance(
-    inputs: _Regression,
+def beyond_chance(
+    inputs: Regression,
     weights: Float64[np.ndarray, " member"],
     codes: Float64[np.ndarray, "unit member"],
     theta: Float64[np.ndarray, " unit"],

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, Int64
 from attribution.evidence.adjustment import RIDGE, Neighbours
 from attribution.evidence.look_alikes import look_alikes
 from attribution.evidence.randomisation import Evidence, assess_units, contrast_weights
-from attribution.evidence.shares import nonnegative, shares_of
+from attribution.evidence.shares import Regression, beyond_chance, fitted_together, shares_of
 from attribution.metrics.euclidean import NotMeasured
 
 
@@ -63,12 +63,13 @@ def joint_effects(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
     gram, against = (c @ c.T) * (z @ z.T), (c * (z @ deviation.T)).sum(axis=1)
     inside = case.shortlist
     others = np.setdiff1d(np.arange(len(z)), inside)
-    kept = gram[np.ix_(others, others)]
     ridge = RIDGE * np.trace(gram) / len(gram)
-    across = gram[np.ix_(others, inside)]
-    solved = np.linalg.solve(kept + ridge * np.eye(len(others)), np.column_stack([across, against[others]]))
-    theta = nonnegative(
-        gram[np.ix_(inside, inside)] - across.T @ solved[:, :-1], against[inside] - across.T @ solved[:, -1]
+    theta, _ = fitted_together(
+        gram[np.ix_(inside, inside)],
+        against[inside],
+        gram[np.ix_(inside, others)],
+        gram[np.ix_(others, others)] + ridge * np.eye(len(others)),
+        against[others],
     )
     return theta, z[inside], c[inside], float((deviation**2).sum())
 
@@ -76,16 +77,14 @@ def joint_effects(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
 def shrunk(case: Case, theta: np.ndarray, z: np.ndarray, c: np.ndarray) -> np.ndarray:
     """The square root of the part of each squared effect that chance does not explain."""
     deviation = case.predictions - case.predictions.mean(axis=0)
-    decoys = case.decoys - case.decoys.mean(axis=1, keepdims=True)
-    kept = np.zeros(len(theta))
-    cross = z @ z.T
-    for k in np.flatnonzero(theta > 0):
-        left = deviation @ z[k] - (theta * cross[k]) @ c
-        own = max(0.0, float(c[k] @ (left + theta[k] * cross[k, k] * c[k])))
-        null = np.maximum(decoys @ left, 0.0)
-        if own:
-            kept[k] = max(0.0, 1.0 - float((null**2).mean()) / own**2)
-    return np.sqrt(kept)
+    inputs = Regression(
+        case.membership[case.shortlist].astype(np.float64),
+        np.broadcast_to(case.decoys.astype(np.float64), (len(z), *case.decoys.shape)),
+        z @ z.T,
+        z @ deviation.T,
+        deviation @ deviation.T,
+    )
+    return np.asarray(np.sqrt(beyond_chance(inputs, np.ones(len(deviation)), c, theta)))
 
 
 def finished(parts: np.ndarray, total: float) -> np.ndarray:
