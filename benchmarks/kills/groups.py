@@ -46,7 +46,7 @@ def names_of(commands: Commands) -> list[str]:
     names: list[str] = []
     for command in commands:
         two = command[0] in ("base", "members", "export", "keys", "facts", "rightsholder")
-        options = [word for word in command if word in ("--base", "--prompt", "--caption", "--data-set")]
+        options = [word for word in command if word in ("--base", "--prompt", "--caption", "--data-set", "--image")]
         name = " ".join([*command[: 2 if two else 1], *options])
         earlier = sum(each.partition(" (")[0] == name for each in names)
         names.append(f"{name} ({earlier + 1})" if earlier else name)
@@ -119,6 +119,10 @@ def pixels(runner: Runner, state: State, folder: Path) -> Commands:
         ("policy", str(robots), "--domain", "example.org"),
         ("sample", "--seed", "2", "--count", "3", "--steps", "4", *HERE),
         ("audit", "--all", "--shortlist", "3", *HERE),
+        ("audit", "--image", str(works[4]), "--shortlist", "3", *HERE),
+        ("firmness", "--all", *HERE),
+        ("shares", "--out", "@out"),
+        ("portfolio", "--draws", "0", "--out", "@out"),
         ("ablate", sample["id"], "--without", "3", "--out", "@out/without.png"),
         ("members", "import", *map(str, sorted(elsewhere.iterdir()))),
         ("evaluate", "--planted", "2", "--redraws", "100", "--regenerated", "1", "--compared", "1", *HERE),
