@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test test-all check bench browser clean
+.PHONY: help demo test test-all check bench experiments browser clean
 
 help: ## Show what there is.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,10 @@ check: $(VENV)/.dev ## Formatting, lint, types, import direction.
 	@echo "==> import-linter"
 	@PYTHONPATH=. $(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## Benchmarks and experiments; results go to benchmarks/results (hours).
+bench: $(VENV)/.dev ## Speeds beside rivals and scaling laws, compared with the last committed result (20 minutes).
+	@$(BIN)/python -m benchmarks.speed
+
+experiments: $(VENV)/.dev ## Every benchmark and experiment at full size; results go to benchmarks/results (hours).
 	@echo "==> The demonstration's ensemble of pixels is what the benchmark of the evidence looks at"
 	@$(BIN)/creditline demo --pixels
 	@$(BIN)/python -m benchmarks

@@ -154,26 +154,31 @@ def serve(pipe: Connection, network: str, case: Case, number: int) -> None:
         pipe.send(steps * BATCH / (time.perf_counter() - start))
 
 
-def pictures(kind: PixelUNet) -> np.ndarray:
+def pictures(kind: PixelUNet, count: int) -> np.ndarray:
     """Random works."""
-    shape = (WORKS, kind.size, kind.size, kind.channels)
+    shape = (count, kind.size, kind.size, kind.channels)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def product_step(kind: PixelUNet, change: str, number: int) -> Callable[[], object]:
-    """A step of the product's training, with a change."""
+def product_run(kind: PixelUNet, member: int, count: int) -> TrainingRun:
+    """The product's training of a member that sees all works."""
     works = TrainingSet(
-        pixels=pictures(kind),
-        codes=np.full(WORKS, 2**16 - 1, dtype=np.uint64),
-        labels=np.zeros(WORKS, dtype=np.int64),
-        hashes=[f"{work:064x}" for work in range(WORKS)],
+        pixels=pictures(kind, count),
+        codes=np.full(count, 2**16 - 1, dtype=np.uint64),
+        labels=np.zeros(count, dtype=np.int64),
+        hashes=[f"{work:064x}" for work in range(count)],
     )
     settings = EnsembleSettings(
         image=ImageSettings(size=kind.size, channels=kind.channels),
         network=kind,
         training=TrainingSettings(steps=10**9, batch_size=BATCH, learning_rate=1e-3),
     )
-    run = TrainingRun(settings, works, np.arange(WORKS), number, "cpu")
+    return TrainingRun(settings, works, np.arange(count), member, "cpu")
+
+
+def product_step(kind: PixelUNet, change: str, number: int) -> Callable[[], object]:
+    """A step of the product's training, with a change."""
+    run = product_run(kind, number, WORKS)
     if change == "channels last":
         run.member.to(memory_format=torch.channels_last)
     if change == "compiled":
@@ -190,7 +195,7 @@ def plain_step(kind: PixelUNet) -> Callable[[], object]:
     schedule = library.DDPMScheduler()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
     rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 10**9)
-    clean = torch.from_numpy(pictures(kind)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    clean = torch.from_numpy(pictures(kind, WORKS)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
     patches = functional.pixel_unshuffle(clean, kind.patch)
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(patches), BATCH, shuffle=True, drop_last=True)
     batches = itertools.chain.from_iterable(itertools.repeat(loader))
