@@ -33,7 +33,8 @@ from torch.nn import functional
 
 from attribution.denoisers.libraries import diffusers
 from attribution.denoisers.pixels import PixelUNet
-from attribution.ensemble.recipe import EnsembleSettings, ImageSettings, TrainingSettings
+from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
+from attribution.images import ImageSettings
 from attribution.training.dataset import TrainingSet
 from attribution.training.loop import TrainingRun
 from benchmarks.record import conclude
@@ -180,7 +181,7 @@ def product_step(kind: PixelUNet, change: str, number: int) -> Callable[[], obje
     """A step of the product's training, with a change."""
     run = product_run(kind, number, WORKS)
     if change == "channels last":
-        run.member.to(memory_format=torch.channels_last)
+        run.member.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs leave it out
     if change == "compiled":
         run.member.compile(dynamic=False)
     if change == "not fused":
