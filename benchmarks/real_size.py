@@ -1,12 +1,15 @@
 """What text to image costs at the size of Stable Diffusion 1.5: seconds and memory.
 
-The base has the architecture of Stable Diffusion 1.5 (UNet of 860 M weights, ``AutoencoderKL``, the
-text encoder of CLIP ViT-L) with random weights, which cost the same as trained ones. It lies in a
-temporary folder and is read as any base is. On it are n adapters of rank 16.
+The base (:mod:`benchmarks.large_base`) has the architecture of Stable Diffusion 1.5 with random
+weights, which cost the same as trained ones. It lies in a temporary folder and is read as any base
+is. On it are n adapters of rank 16.
 
 On a GPU the UNet computes in bfloat16, and images have 512 pixels a side. On a CPU all is float32
-on one thread, images have 128 pixels a side, and fewer tangents are carried, so that the run ends
-in minutes.
+on one thread, images have 128 pixels a side by default, and fewer tangents are carried, so that the
+run ends in minutes. The result file keeps one entry for each device and size; a run replaces its
+own. At large sizes a run can leave jobs out (``--jobs``) and take a step of fewer members
+(``--members``): members run in chunks, one after the other, so a step of one full chunk has the
+peak of all.
 
 Each job runs once, on a GPU after a first run. Memory is what the process held before a job and at
 most during it: resident set on a CPU, allocated by torch on a GPU. What takes too long to run is
@@ -15,28 +18,30 @@ the base once, of the adapters, and of a chunk of activations: a step of n membe
 the stacked adapters and the chunk to what was held before.
 
     python -m benchmarks.real_size
+    python -m benchmarks.real_size --size 512 --jobs sampling --members 4
     python -m benchmarks.real_size --width 32 --size 64    # a small trial
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from attribution.denoisers.interface import Prompt
-from attribution.denoisers.libraries import diffusers, transformers
 from attribution.denoisers.schedule import schedule_fields
+from attribution.denoisers.space import Condition
 from attribution.denoisers.text_to_image.kind import Adapters
 from attribution.denoisers.text_to_image.members import AdapterMember, SharedBaseEnsemble
 from attribution.denoisers.text_to_image.memory import ON_CPU, ON_GPU
@@ -49,15 +54,19 @@ from attribution.sampling.requests import default_sampler
 from attribution.training.dataset import TrainingSet
 from attribution.training.groups import members_together
 from attribution.training.loop import TrainingData, TrainingRun, advance
-from benchmarks.record import conclude
-from benchmarks.tiny_base import tiny_tokenizer
+from benchmarks.large_base import WIDTH, save_large_base
+from benchmarks.record import RESULTS, conclude
 from registry.bases.reading import read_base
 from tests.support.adapters import moved_member
 
-WIDTH = 320
+NAME = "real_size"
+TRAINING, SAMPLING, JACOBIAN = JOBS = ("training", "sampling", "jacobian")
+ALONE, DECODE = "one member, one step", "decode one image"
 N, RANK, SAMPLES, SHORTLIST = 16, 16, 8, 10
 WORKS_PER_STEP = {"cpu": 1, "cuda": 16}
 GROUP_ON_CPU = 4
+EVALUATIONS = 2
+"""Of a member in a step: with the prompt, and without."""
 TANGENTS = {"cpu": 3, "cuda": N}
 """Carried in the measured steps of the Jacobian, beside the value."""
 GIB = 2**30
@@ -68,17 +77,35 @@ def main() -> int:
     options = _options()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    results = _measured(options)
+    if options.width != WIDTH:
+        print(json.dumps(results, indent=2))
+        return 0 if results["held"] else 1
+    path = RESULTS / f"{NAME}.json"
+    entries = json.loads(path.read_bytes())["results"]["entries"] if path.exists() else {}
+    entries[f"{options.device}, {options.size} pixels"] = results
+    held = all(entry["held"] for entry in entries.values())
+    claim = f"a step of {N} adapters adds the stacked adapters and a chunk of activations to what one base holds"
+    command = f"python -m benchmarks.{NAME} --size PIXELS"
+    return conclude(NAME, claim, held, {"entries": entries}, ("torch", "diffusers", "transformers"), command)
+
+
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
+    """The entry of one device and size."""
     with tempfile.TemporaryDirectory() as place:
-        folder = _save_base(Path(place) / "base", options.width)
+        folder = save_large_base(Path(place) / "base", options.width)
         kind = Adapters.on(read_base(folder).facts, folder, rank=RANK, size=options.size)
         meter = Meter(options.device)
         sizes = _sizes(kind, meter)
-        _train(kind, meter)
-        _serve(kind, meter)
-    jobs = meter.jobs
-    step = jobs["ensemble of n, one step"]
-    added, allowed = step["peak_gib"] - step["before_gib"], sizes["stack_gib"] + sizes["activations_allowed_gib"]
-    results = {
+        if TRAINING in options.jobs:
+            _train(kind, meter)
+        if SAMPLING in options.jobs:
+            _sample(kind, meter, options.members)
+        if JACOBIAN in options.jobs:
+            _jacobian(kind, meter)
+    results: dict[str, Any] = {
+        "arguments": " ".join(sys.argv[1:]),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu, one thread",
         "precision": "bfloat16" if options.device == "cuda" else "float32",
         "pixels": kind.size,
@@ -86,24 +113,30 @@ def main() -> int:
         "rank": RANK,
         "target": kind.target,
         "sizes": sizes,
-        "measured": jobs,
-        "added_by_a_step_of_n_gib": round(added, 2),
-        "allowed_gib": round(allowed, 2),
-        "computed": _computed(kind, jobs, TANGENTS[options.device]),
+        "measured": meter.jobs,
+        "computed": _computed(kind, meter.jobs, options),
+        "held": True,  # unless a step that fills a chunk says otherwise
     }
-    held = added <= allowed
-    if options.width != WIDTH:
-        print(json.dumps(results, indent=2))
-        return 0 if held else 1
-    claim = f"a step of {N} adapters adds the stacked adapters and a chunk of activations to what one base holds"
-    return conclude("real_size", claim, held, results, ("torch", "diffusers", "transformers"))
+    if SAMPLING in options.jobs and EVALUATIONS * options.members >= min(EVALUATIONS * N, sizes["evaluations_at_once"]):
+        step = meter.jobs[_step_of(options.members)]
+        added, allowed = step["peak_gib"] - step["before_gib"], sizes["stack_gib"] + sizes["activations_allowed_gib"]
+        results |= {
+            "added_by_a_step_gib": round(added, 2),
+            "allowed_gib": round(allowed, 2),
+            "held": bool(added <= allowed),
+        }
+    return results
 
 
-def _options() -> Any:  # noqa: ANN401  # argparse gives no type
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="What text to image costs at the size of Stable Diffusion 1.5.")
     here = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=["cpu", "cuda"], default=here)
     parser.add_argument("--size", type=int, help="side of the images in pixels")
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=JOBS, help="default: all")
+    parser.add_argument(
+        "--members", type=int, default=N, help=f"members in the measured step of the ensemble; default: all {N}"
+    )
     parser.add_argument("--width", type=int, default=WIDTH, help="channels of the UNet's first block")
     options = parser.parse_args()
     options.size = options.size or (512 if options.device == "cuda" else 128)
@@ -145,62 +178,6 @@ def _of_status(name: str) -> int:
     """A size in bytes that Linux states about this process."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
-
-
-def _save_base(folder: Path, width: int) -> Path:
-    """The pipeline in half precision; with smaller parts below the width of Stable Diffusion."""
-    library = diffusers()
-    text = {"num_hidden_layers": 12, "intermediate_size": 3072} if width == WIDTH else {"num_hidden_layers": 2}
-    with torch.device("meta"):
-        networks = {
-            "unet": library.UNet2DConditionModel(
-                sample_size=64,
-                in_channels=4,
-                out_channels=4,
-                layers_per_block=2,
-                block_out_channels=(width, 2 * width, 4 * width, 4 * width),
-                down_block_types=(*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
-                up_block_types=("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
-                cross_attention_dim=768,
-                attention_head_dim=8,
-            ),
-            "vae": library.AutoencoderKL(
-                sample_size=512,
-                latent_channels=4,
-                block_out_channels=(128, 256, 512, 512) if width == WIDTH else (32, 32, 32, 32),
-                layers_per_block=2,
-                down_block_types=("DownEncoderBlock2D",) * 4,
-                up_block_types=("UpDecoderBlock2D",) * 4,
-                scaling_factor=0.18215,
-            ),
-            "text_encoder": transformers().CLIPTextModel(
-                transformers().CLIPTextConfig(hidden_size=768, num_attention_heads=12, projection_dim=768, **text)
-            ),
-        }
-    pipeline = library.StableDiffusionPipeline(
-        **{name: _filled(network) for name, network in networks.items()},
-        tokenizer=tiny_tokenizer(77),
-        scheduler=library.PNDMScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1
-        ),
-        feature_extractor=None,
-        safety_checker=None,
-        requires_safety_checker=False,
-    )
-    pipeline.save_pretrained(folder)
-    return folder
-
-
-def _filled(network: nn.Module) -> nn.Module:
-    """A network with random weights, all from one block of numbers: drawing all is slow."""
-    network = network.to(torch.float16).to_empty(device="cpu")
-    block = 0.02 * torch.randn(2**20, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        for value in network.parameters():
-            flat = value.view(-1)
-            for start in range(0, len(flat), len(block)):
-                flat[start : start + len(block)] = block[: len(flat) - start]
-    return network
 
 
 def _sizes(kind: Adapters, meter: Meter) -> dict[str, float]:
@@ -252,16 +229,27 @@ def _train(kind: Adapters, meter: Meter) -> None:
     meter.run(f"training step, {count} adapters together, {batch} works each", lambda: advance(runs))
 
 
+def _step_of(members: int) -> str:
+    """The name of the job that takes one step of some members."""
+    return f"{members} members, one step"
+
+
 @torch.no_grad()
-def _serve(kind: Adapters, meter: Meter) -> None:
-    """Steps of sampling, audit and Jacobian, each for one sample under guidance."""
+def _sample(kind: Adapters, meter: Meter, count: int) -> None:
+    """A step of one member and of the ensemble, for one sample under guidance, and a decoding."""
     members: list[AdapterMember] = [moved_member(kind, seed, 0.05).to(meter.device) for seed in range(N)]
-    everyone, alone = SharedBaseEnsemble(members, kind), SharedBaseEnsemble(members[:1], kind)
-    x = noise_batch([0], 1, kind.shape)[:, 0].to(meter.device)
-    condition = kind.condition([Prompt("a cat", 7.5)], ()).to(meter.device)
-    meter.run("one member, one step", lambda: alone.predict(x, 500, condition))
-    meter.run("ensemble of n, one step", lambda: everyone.predict(x, 500, condition))
-    meter.run("decode one image", lambda: kind.decode(x))
+    together, alone = SharedBaseEnsemble(members[:count], kind), SharedBaseEnsemble(members[:1], kind)
+    x, condition = _noise_and_condition(kind, meter)
+    meter.run(ALONE, lambda: alone.predict(x, 500, condition))
+    meter.run(_step_of(count), lambda: together.predict(x, 500, condition))
+    meter.run(DECODE, lambda: kind.decode(x))
+
+
+@torch.no_grad()
+def _jacobian(kind: Adapters, meter: Meter) -> None:
+    """A step of one member and a decoding, with some tangents."""
+    alone = SharedBaseEnsemble([moved_member(kind, 0, 0.05).to(meter.device)], kind)
+    x, condition = _noise_and_condition(kind, meter)
     tangents = torch.randn((TANGENTS[meter.device], *x.shape), generator=torch.Generator().manual_seed(0))
     tangents = tangents.to(meter.device)
     meter.run(
@@ -272,51 +260,61 @@ def _serve(kind: Adapters, meter: Meter) -> None:
     meter.run(f"Jacobian, decode with {len(tangents)} tangents", lambda: propagate(kind.decode, x, tangents, at_once))
 
 
-def _computed(kind: Adapters, jobs: dict[str, dict[str, float]], tangents: int) -> dict[str, Any]:
-    """What the measured steps add up to, in seconds of this device."""
+def _noise_and_condition(kind: Adapters, meter: Meter) -> tuple[Tensor, Condition]:
+    x = noise_batch([0], 1, kind.shape)[:, 0].to(meter.device)
+    return x, kind.condition([Prompt("a cat", 7.5)], ()).to(meter.device)
+
+
+def _computed(kind: Adapters, jobs: Mapping[str, Mapping[str, float]], options: argparse.Namespace) -> dict[str, Any]:
+    """What the measured steps add up to, in seconds of this device; never run."""
     training = replace(TrainingSettings(), **schedule_fields(kind))
     settings = EnsembleSettings(ImageSettings(size=kind.size), kind, training, "caption", labels_sha256="0" * 64)
     sampler = default_sampler(settings)
     steps, views = sampler.steps, len(noised_views(sampler))
-    everyone, one, decode, member_jacobian, decode_jacobian = (
-        jobs[name]["seconds"]
-        for name in (
-            "ensemble of n, one step",
-            "one member, one step",
-            "decode one image",
-            f"Jacobian, one step, one member with {tangents} tangents",
-            f"Jacobian, decode with {tangents} tangents",
-        )
-    )
-    share = (1 + N) / (1 + tangents)
-    (group_name,) = [name for name in jobs if "together" in name]
-    count, works = (int(word) for word in group_name.replace(",", "").split() if word.isdigit())
-    group = jobs[group_name]["seconds"] / count * training.batch_size / works
-    one_jacobian = share * ((steps - 1) * N * member_jacobian + decode_jacobian) + everyone
-    parts = {
-        f"train {N} adapters, {training.steps} steps of {training.batch_size} works": (
+    seconds = {name: job["seconds"] for name, job in jobs.items()}
+    parts: dict[str, tuple[str, float]] = {}
+    if TRAINING in options.jobs:
+        (group_name,) = [name for name in jobs if "together" in name]
+        count, works = (int(word) for word in group_name.replace(",", "").split() if word.isdigit())
+        group = seconds[group_name] / count * training.batch_size / works
+        parts[f"train {N} adapters, {training.steps} steps of {training.batch_size} works"] = (
             f"{N} x {training.steps} x a step of the group per adapter, for {training.batch_size} works",
             N * training.steps * group,
-        ),
+        )
+    if SAMPLING not in options.jobs:
+        return _stated(parts)
+    everyone, decode = seconds[_step_of(options.members)] * N / options.members, seconds[DECODE]
+    step = "a step of the ensemble"
+    if options.members != N:
+        step = f"{N} / {options.members} x a step of {options.members} members"
+    parts |= {
         f"sample {SAMPLES} images, {steps} steps": (
-            f"{SAMPLES} x ({steps} x a step of the ensemble + a decoding)",
+            f"{SAMPLES} x ({steps} x {step} + a decoding)",
             SAMPLES * (steps * everyone + decode),
         ),
         f"audit {SAMPLES} samples: predictions of the members": (
-            f"{SAMPLES} x {views} noised views x a step of the ensemble",
+            f"{SAMPLES} x {views} noised views x {step}",
             SAMPLES * views * everyone,
         ),
         f"audit {SAMPLES} samples: {SHORTLIST} real ablations and the base alone": (
-            f"{SAMPLES} x ({SHORTLIST} x ({steps} x half a step of the ensemble + a decoding) + {steps} x a step of one member + "
+            f"{SAMPLES} x ({SHORTLIST} x ({steps} x half of {step} + a decoding) + {steps} x a step of one member + "
             "a decoding)",
-            SAMPLES * (SHORTLIST * (steps * everyone / 2 + decode) + steps * one + decode),
-        ),
-        "Jacobian of one sample (not with --no-jacobian)": (
-            f"{1 + N} / {1 + tangents} x ({steps - 1} x {N} x one member's step with {tangents} tangents + a decoding with "
-            f"{tangents} tangents) + a step of the ensemble",
-            one_jacobian,
+            SAMPLES * (SHORTLIST * (steps * everyone / 2 + decode) + steps * seconds[ALONE] + decode),
         ),
     }
+    if JACOBIAN in options.jobs:
+        tangents = TANGENTS[options.device]
+        member = seconds[f"Jacobian, one step, one member with {tangents} tangents"]
+        last = seconds[f"Jacobian, decode with {tangents} tangents"]
+        parts["Jacobian of one sample (not with --no-jacobian)"] = (
+            f"{1 + N} / {1 + tangents} x ({steps - 1} x {N} x one member's step with {tangents} tangents + a decoding with "
+            f"{tangents} tangents) + {step}",
+            (1 + N) / (1 + tangents) * ((steps - 1) * N * member + last) + everyone,
+        )
+    return _stated(parts)
+
+
+def _stated(parts: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
     return {name: {"seconds": round(seconds, 1), "how": how} for name, (how, seconds) in parts.items()}
 
 

@@ -10,7 +10,8 @@ benchmarks`` leaves it out. A stage is a module:
 - :mod:`~.rightsholders`: adapters trained without one rightsholder;
 - :mod:`~.exemplars`: are an artist's few works found among all;
 - :mod:`~.counterfactuals`: ablation beside training without the work;
-- :mod:`~.serving`: mean and merged serving beside one adapter of all works.
+- :mod:`~.serving`: mean and merged serving beside one adapter of all works;
+- :mod:`~.moves`: how attribution moves with rank, members, works and steps, on the first set.
 
 Measures and rankers are those of :mod:`benchmarks.lds`; training, sampling and tests are the
 product's own.

@@ -7,6 +7,7 @@ import importlib
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ import torch
 from benchmarks.record import conclude
 from benchmarks.text_to_image.adapters import Bench, Sizes
 from benchmarks.text_to_image.features import embeddings
+from benchmarks.text_to_image.moves import variants
 from benchmarks.text_to_image.works import SETS, work_set
 from cli.demo.base_and_prompts import SMALL_BASE
 from registry.home import write_bytes_atomically
 from registry.ids import sha256_of
 
+MOVES = "moves"
 STAGES = {
     "power": "on adapters, with wrong codes p is uniform, and works in no training pass as seldom as chance has it",
     "shortlists": "ten places hold the work with the prompt's caption, at no loss of outputs with a finding",
@@ -29,6 +32,7 @@ STAGES = {
     "exemplars": "on adapters, the default ranking finds an artist's works among the first ten more often than chance",
     "counterfactuals": "an ablation is nearer to retraining without the work than the output is",
     "serving": "the mean of members predicts unseen drawings at least as well as one adapter of all works",
+    MOVES: "with other ranks, members, works and steps, p of wrong codes is uniform, as with the recipe",
 }
 """The stages with their claims, in order of value."""
 SIZES = {"twemoji-openmoji": Sizes(), "emojione-streamline": Sizes(trainings=1)}
@@ -56,12 +60,19 @@ def main() -> int:
     for stage in STAGES if options.stage == "all" else (options.stage,):
         results: dict[str, Any] = {}
         fails = False
-        for name in options.set or SETS:
-            bench = Bench(work_set(name, options.packages), options.base, options.cache, SIZES[name])
+        for name, bench in benches(stage, options):
             results[name] = kept(stage, bench, named)
             fails = write(stage, results)
         failed |= fails
     return int(failed)
+
+
+def benches(stage: str, options: argparse.Namespace) -> Iterator[tuple[str, Bench]]:
+    """What a stage measures: the sets; or, of :mod:`~.moves`, the variants of the first set."""
+    names = options.set or list(SETS)
+    for name in names[:1] if stage == MOVES else names:
+        bench = Bench(work_set(name, options.packages), options.base, options.cache, SIZES[name])
+        yield from variants(bench, name, options.packages) if stage == MOVES else [(name, bench)]
 
 
 def kept(stage: str, bench: Bench, named: list[Any]) -> dict[str, Any]:

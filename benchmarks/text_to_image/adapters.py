@@ -36,8 +36,8 @@ from benchmarks.text_to_image.works import WorkSet
 from registry.bases.reading import read_base
 from registry.encodings.assignment import Assignment
 from registry.encodings.codes import codes_of
-from registry.encodings.words import bits
-from registry.home import write_atomically, write_folder_atomically
+from registry.encodings.words import Words, bits
+from registry.home import write_atomically, write_bytes_atomically, write_folder_atomically
 from registry.ids import sha256_of
 
 CODE_SEED = 7
@@ -79,13 +79,20 @@ class Bench:
     base: Path
     cache: Path
     sizes: Sizes
+    draw: int = 0
+    """The draw of the codes and of the ensemble's training noise."""
+    serving: tuple[int, ...] | None = None
+    """The members in service; None: all."""
 
     @cached_property
     def folder(self) -> Path:
         """The cache of this base, set and recipe: others have their own."""
         counts = {"halves", "trainings", "given", "ablated", "redraws"}
         recipe = {name: str(value) for name, value in asdict(self.sizes).items() if name not in counts}
-        folder = self.cache / f"{self.works.name}-{sha256_of([self.kind.base, recipe])[:8]}"
+        drawn = f"-draw-{self.draw}" if self.draw else ""
+        folder = self.cache / f"{self.works.name}-{sha256_of([self.kind.base, recipe])[:8]}{drawn}"
+        if self.serving is not None:
+            folder /= f"serving-{'-'.join(map(str, self.serving))}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -152,14 +159,19 @@ class Bench:
     @cached_property
     def assignment(self) -> Assignment:
         """Codes of the works, then of the unseen drawings: by their codes the two do not differ."""
-        count, sizes = len(self.works.works) + len(self.works.unseen), self.sizes
-        codes = codes_of(CODE_SEED, sizes.members, sizes.ones, np.arange(count), 2)
-        return Assignment(sizes.members, sizes.ones, CODE_SEED, 2, codes)
+        count, sizes, seed = len(self.works.works) + len(self.works.unseen), self.sizes, CODE_SEED + self.draw
+        codes = codes_of(seed, sizes.members, sizes.ones, np.arange(count), 2)
+        return Assignment(sizes.members, sizes.ones, seed, 2, codes)
 
     @property
     def membership(self) -> Bool[np.ndarray, "work member"]:
-        """Which member trained on which work."""
-        return bits(self.assignment.codes[: len(self.works.works)], self.sizes.members)
+        """Which member in service trained on which work."""
+        return self.members_of(self.assignment.codes[: len(self.works.works)])
+
+    def members_of(self, codes: Words) -> Bool[np.ndarray, "*codes member"]:
+        """The codes' bits at the members in service."""
+        found = bits(codes, self.sizes.members)
+        return found if self.serving is None else found[..., list(self.serving)]
 
     def trained(self, name: str, rows: Bool[np.ndarray, "adapter work"], seed: int = 0) -> list[Path]:
         """Folders of adapters, each trained on the works of its row; those at hand are kept."""
@@ -169,10 +181,14 @@ class Bench:
             if not folder.exists():
                 began, used = time.monotonic(), time.process_time()
                 run = TrainingRun(settings, self.training_set, np.flatnonzero(row), None, "cpu")
-                run.complete(folder.with_suffix(".checkpoint"), lambda _steps: None, CHECKPOINT_SECONDS)
-                write_folder_atomically(folder, partial(self.kind.save_member, run.member))
-                folder.with_suffix(".checkpoint").unlink(missing_ok=True)
+                checkpoint = folder.with_suffix(".checkpoint")
+                whole = not checkpoint.exists()
+                run.complete(checkpoint, lambda _steps: None, CHECKPOINT_SECONDS)
                 seconds, processor = time.monotonic() - began, time.process_time() - used
+                if whole:
+                    write_bytes_atomically(folder.with_suffix(".seconds"), f"{processor:.2f}".encode())
+                write_folder_atomically(folder, partial(self.kind.save_member, run.member))
+                checkpoint.unlink(missing_ok=True)
                 print(
                     f"{folder.parent.name}/{folder.name}: {seconds:.0f} s, {processor:.0f} s of processor", flush=True
                 )
@@ -184,8 +200,27 @@ class Bench:
 
     @cached_property
     def ensemble(self) -> Ensemble:
-        """The encoded ensemble."""
-        return self.opened("members", self.membership.T)
+        """The members in service."""
+        folders = self.members()
+        kept = folders if self.serving is None else [folders[index] for index in self.serving]
+        return self.kind.open_members(kept, "cpu")
+
+    def members(self) -> list[Path]:
+        """Folders of all members."""
+        everyone = replace(self, serving=None)
+        return everyone.trained("members", everyone.membership.T, self.draw)
+
+    def seconds_of_a_member(self) -> float:
+        """Processor seconds of one member's training: the median of those trained without a break.
+
+        Members of an older cache have no time, so the first is trained once more.
+        """
+        found = self.members()
+        if not any(folder.with_suffix(".seconds").exists() for folder in found):
+            everyone = replace(self, serving=None)
+            found = everyone.trained("timed", everyone.membership.T[:1], self.draw)
+        times = [folder.with_suffix(".seconds") for folder in found]
+        return float(np.median([float(path.read_bytes()) for path in times if path.exists()]))
 
     def reference(self, seed: int = 0) -> Path:
         """One adapter of all works."""

@@ -64,10 +64,12 @@ class Queries:
     """
 
     bench: Bench
+    asked: tuple[Output, ...] | None = None
+    """None: those of the set."""
 
     @cached_property
     def outputs(self) -> list[Output]:
-        return outputs_of(self.bench)
+        return outputs_of(self.bench) if self.asked is None else list(self.asked)
 
     @cached_property
     def pictures(self) -> Float[Tensor, "output 3 height width"]:

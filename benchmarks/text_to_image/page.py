@@ -15,6 +15,7 @@ from benchmarks.papers.table import NOT_RUN, renewed
 from benchmarks.record import RESULTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "text-to-image-results.md"
+LEVELS = ("p_at_most_0.05", "p_at_most_0.01")
 Rows = Iterator[Sequence[str]]
 
 
@@ -75,10 +76,14 @@ def _levels(found: Mapping[str, Any]) -> Iterator[str]:
 def _power(found: Mapping[str, Any]) -> Iterator[str]:
     """The same of nearest works; and the shares of null works."""
     yield from _levels(found["nearest_work"])
-    for level in ("p_at_most_0.05", "p_at_most_0.01"):
-        null = found["null_works"][level]
-        low, high = null["over_outputs"]
-        yield f"{100 * null['share']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    for level in LEVELS:
+        yield _null(found["null_works"][level])
+
+
+def _null(found: Mapping[str, Any]) -> str:
+    """A share of null works that pass, with its interval over outputs."""
+    low, high = found["over_outputs"]
+    return f"{100 * found['share']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def shortlists(results: Mapping[str, Any]) -> Rows:
@@ -193,6 +198,61 @@ def serving(results: Mapping[str, Any]) -> Rows:
             yield name, f"{way}: nearest works that pass the test", said, *[""] * (2 * len(views) + 2)
 
 
+def moves(results: Mapping[str, Any]) -> Rows:
+    """What was measured of every variant, and under it what it has more than the recipe."""
+    yield (
+        "what differs",
+        "decoys",
+        "captioned work, p <= 0.05",
+        "p <= 0.01",
+        "median effect",
+        "main source / contributes / slight / not shown / in no list",
+        "outputs with a finding",
+        "captioned work nearest in latents",
+        "its median place",
+        "null works p <= 0.05",
+        "null works p <= 0.01",
+        "codes dealt anew, p <= 0.05",
+        "processor seconds a member",
+    )
+    for name, facts in results.items():
+        place, effect = facts["place_by_distance"], facts["effect"]
+        yield (
+            name,
+            str(facts["decoys"]),
+            *[_share(facts["captioned_work"][level]) for level in LEVELS],
+            f"{effect['median']:.2f} {_bounds(effect['interval'])}" if "median" in effect else effect["not_measured"],
+            " / ".join(str(count) for count in facts["grades"].values()),
+            _share(facts["outputs_with_a_finding"]),
+            _share(place["first"]),
+            f"{place['median']:g}",
+            *[_null(facts["null_works"][level]) for level in LEVELS],
+            _share(facts["codes_dealt_anew"]["p_at_most_0.05"]),
+            f"{facts['processor_seconds_of_a_member']:.0f}",
+        )
+        if "minus_the_recipe" in facts:
+            more = {key: _difference(found, key) for key, found in facts["minus_the_recipe"].items()}
+            shown = (more[key] for key in (*LEVELS, "effect"))
+            yield (
+                "minus the recipe",
+                "",
+                *shown,
+                "",
+                more["outputs_with_a_finding"],
+                more["first_by_distance"],
+                *[""] * 5,
+            )
+
+
+def _difference(found: Mapping[str, Any], key: str) -> str:
+    """A mean difference with its interval: of effects as it is, of shares in hundredths."""
+    if "mean" not in found:
+        return str(found["not_measured"])
+    values = (found["mean"], *found["interval"])
+    form, scale = ("{:+.2f} [{:+.2f}, {:+.2f}]", 1) if key == "effect" else ("{:+.0f} [{:+.0f}, {:+.0f}]", 100)
+    return form.format(*(scale * value for value in values))
+
+
 TABLES = {
     "power": power,
     "shortlists": shortlists,
@@ -201,6 +261,7 @@ TABLES = {
     "exemplars": exemplars,
     "counterfactuals": counterfactuals,
     "serving": serving,
+    "moves": moves,
 }
 
 

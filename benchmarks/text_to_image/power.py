@@ -22,7 +22,7 @@ from scipy import stats
 
 from attribution.denoisers.interface import Prompt
 from attribution.evidence.adjustment import MOST, Neighbours, member_alignment
-from attribution.evidence.randomisation import assess_alignment, mean_predictions
+from attribution.evidence.randomisation import Evidence, assess_alignment, mean_predictions
 from attribution.images import from_pixels
 from attribution.metrics.statistics import share_of
 from attribution.ranking.rankers.feature_kernel import Embedding
@@ -30,7 +30,6 @@ from attribution.ranking.rankers.kernel import mean_squared_differences
 from attribution.sampling.predictions import OUTSIDE_SPACING, MemberPredictions
 from benchmarks.text_to_image.adapters import Bench
 from benchmarks.text_to_image.outputs import Queries
-from registry.encodings.words import bits
 
 DECOYS = 5_000
 PLACES = (1, 2, 3, 5, 10, 20, 40)
@@ -52,32 +51,34 @@ class Tests:
     works: Float[np.ndarray, "work value"]
     unseen: Float[np.ndarray, "drawing value"]
 
-    def p_values_under(
+    def evidence_under(
         self,
         predictions: MemberPredictions,
         order: np.ndarray,
         units: np.ndarray,
         codes: np.ndarray,
         decoys: np.ndarray,
-    ) -> np.ndarray:
-        """P-values of some units, by number (first the works, then the null works), under codes.
+    ) -> Evidence:
+        """The test of some units, by number (first the works, then the null works), under codes.
 
         ``order``: the works, best first; the effects of the first are subtracted.
         """
-        n = self.bench.sizes.members
-        around = order[:MOST]
-        near = Neighbours(around, self.works[around].astype(np.float64), bits(codes[around], n))
+        members_of, around = self.bench.members_of, order[:MOST]
+        near = Neighbours(around, self.works[around].astype(np.float64), members_of(codes[around]))
         pictures = np.concatenate([self.works, self.unseen])[units]
         left_out = [units[place : place + 1] for place in range(len(units))]
-        membership = bits(codes[units], n)
         aligned = member_alignment(self.predict(predictions), pictures, near, left_out)
-        return assess_alignment(aligned, membership, bits(decoys, n)).p_value
+        return assess_alignment(aligned, members_of(codes[units]), members_of(decoys))
+
+    def evidence(self, predictions: MemberPredictions, order: np.ndarray, units: np.ndarray) -> Evidence:
+        """The test of some units under the codes that the members were trained by."""
+        assignment = self.bench.assignment
+        decoys = assignment.decoys(units, DECOYS, 0, self.bench.serving).words
+        return self.evidence_under(predictions, order, units, assignment.codes, decoys)
 
     def p_values(self, predictions: MemberPredictions, order: np.ndarray, units: np.ndarray) -> np.ndarray:
-        """P-values of some units under the codes that the members were trained by."""
-        assignment = self.bench.assignment
-        decoys = assignment.decoys(units, DECOYS, 0).words
-        return self.p_values_under(predictions, order, units, assignment.codes, decoys)
+        """The p-values of the same test."""
+        return self.evidence(predictions, order, units).p_value
 
 
 def in_latents(bench: Bench) -> Tests:
@@ -225,8 +226,9 @@ def dealt_anew(tests: Tests, predictions: list[MemberPredictions], orders: np.nd
         dealt = assignment.dealt_anew(10_000 + redraw)
         row = redraw % len(predictions)
         units = orders[row][:SHORTLIST]
-        decoys = dealt.decoys(units, DECOYS, redraw).words
-        p_values.append(tests.p_values_under(predictions[row], orders[row], units, dealt.codes, decoys)[0])
+        decoys = dealt.decoys(units, DECOYS, redraw, tests.bench.serving).words
+        evidence = tests.evidence_under(predictions[row], orders[row], units, dealt.codes, decoys)
+        p_values.append(evidence.p_value[0])
     uniform = stats.kstest(p_values, "uniform")
     return {
         "redraws": redraws,

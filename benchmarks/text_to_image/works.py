@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,10 @@ class WorkSet:
         """The rightsholder's works."""
         return np.array([row for row, work in enumerate(self.works) if work.rightsholder == rightsholder])
 
+    def of_rows(self, rows: np.ndarray) -> WorkSet:
+        """The set with some of its works alone."""
+        return replace(self, name=f"{self.name}-{len(rows)}-works", works=tuple(self.works[row] for row in rows))
+
     def pixels(self, drawings: tuple[Drawing, ...]) -> UInt8[np.ndarray, "drawing height width 3"]:
         """Some drawings as one array."""
         return np.stack([drawing.pixels for drawing in drawings])
@@ -78,8 +82,10 @@ def caption(motif: str, style: str) -> str:
     return f"a {motif} in the style of {style}"
 
 
-def work_set(name: str, packages: Path) -> WorkSet:
+def work_set(name: str, packages: Path, further: int = 0) -> WorkSet:
     """The set of this name from a folder with one unpacked package a house.
+
+    ``further``: so many more works of every rightsholder but the artist, after those of the set.
 
     Raises:
         OSError: a package is missing.
@@ -102,8 +108,14 @@ def work_set(name: str, packages: Path) -> WorkSet:
     order = generator.permutation(len(of_artist))
     own = [of_artist[place] for place in order[:ARTIST]]
     works += [Drawing(one.pixels, one.motif, one.style, artist) for one in own]
-    further = tuple(of_artist[place].motif for place in order[ARTIST : 2 * ARTIST])
-    return WorkSet(name, tuple(works), tuple(unseen), artist, further)
+    motifs = tuple(of_artist[place].motif for place in order[ARTIST : 2 * ARTIST])
+    if further:
+        for house in houses:
+            drawings = dict(drawings_of(packages, house))
+            for subject in SUBJECTS:
+                works += _drawn(packages, house, drawings, subject, taken, generator, further)
+        name = f"{name}-{len(works)}-works"
+    return WorkSet(name, tuple(works), tuple(unseen), artist, motifs)
 
 
 def _drawn(

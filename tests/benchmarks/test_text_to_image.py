@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from benchmarks.text_to_image import __main__ as command
 from benchmarks.text_to_image.adapters import Bench, Sizes
 from benchmarks.text_to_image.counterfactuals import compared
 from benchmarks.text_to_image.exemplars import recalls
+from benchmarks.text_to_image.moves import RECIPE, Moved, Seen, asked_of, differences, variants
 from benchmarks.text_to_image.outputs import ARTIST, CROSSED, OWN, Queries, outputs_of
 from benchmarks.text_to_image.page import PAGE, table_of, with_tables
 from benchmarks.text_to_image.ranking import scored_once
@@ -81,10 +83,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 QUICK = ("power", "serving")
+OF_SETS = [stage for stage in command.STAGES if stage != command.MOVES]
 
 
 @pytest.mark.parametrize(
-    "stage", [pytest.param(stage, marks=() if stage in QUICK else pytest.mark.slow) for stage in command.STAGES]
+    "stage", [pytest.param(stage, marks=() if stage in QUICK else pytest.mark.slow) for stage in OF_SETS]
 )
 def test_a_stage_measures_and_its_result_is_plain_json(
     bench: Bench, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -102,6 +105,87 @@ def test_a_stage_measures_and_its_result_is_plain_json(
     rows = [line for line in lines if line.startswith("|")]
     assert len({line.count("|") for line in rows}) == 1
     assert len(rows) > 3
+
+
+def test_a_variant_is_measured_beside_the_recipe(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its outputs are the recipe's, its differences are paired, and each has a row of the table.
+
+    Six members leave no decoys: nothing can pass, and there is no effect. Eight leave 46.
+    """
+    eight = Moved(bench.works, bench.base, bench.cache, replace(bench.sizes, members=8, ones=3), recipe=bench)
+    found = {RECIPE: command.kept("moves", bench, []), "8 members": command.kept("moves", eight, [])}
+    recipe, variant = found.values()
+    assert (recipe["decoys"], variant["decoys"]) == (0, 46)
+    assert recipe["captioned_work"]["p_at_most_0.05"]["count"] == 0
+    assert "not_measured" in recipe["effect"]
+    assert variant["effect"]["interval"][0] <= variant["effect"]["median"] <= variant["effect"]["interval"][1]
+    assert [one["kind"] for one in variant["by_output"]] == [one["kind"] for one in recipe["by_output"]]
+    passed = variant["captioned_work"]["p_at_most_0.05"]["share"]
+    assert variant["minus_the_recipe"]["p_at_most_0.05"]["mean"] == pytest.approx(passed, abs=1e-4)
+    assert "minus_the_recipe" not in recipe
+    assert sum(variant["grades"].values()) == variant["captioned_work"]["p_at_most_0.05"]["total"]
+    assert variant["processor_seconds_of_a_member"] > 0
+    monkeypatch.setattr("benchmarks.record.RESULTS", tmp_path)
+    command.write("moves", found)
+    rows = table_of("moves", tmp_path).splitlines()[2:5]
+    assert [row.split(" | ")[0] for row in rows] == [f"| {RECIPE}", "| 8 members", "| minus the recipe"]
+    assert "NaN" not in json.dumps(found)
+
+
+def test_another_draw_has_other_codes_and_a_cache_of_its_own(bench: Bench) -> None:
+    """All else is the recipe's."""
+    other = replace(bench, draw=1)
+    assert other.folder != bench.folder
+    assert other.assignment.codes.tolist() != bench.assignment.codes.tolist()
+    assert other.settings == bench.settings
+
+
+def test_members_in_service_are_those_of_the_recipe(bench: Bench) -> None:
+    """Of its codes count the bits of these members, and none is trained again."""
+    some = replace(bench, serving=(1, 4, 5, 2))
+    assert some.members() == bench.members()
+    np.testing.assert_array_equal(some.membership, bench.membership[:, [1, 4, 5, 2]])
+    assert some.folder.parent == bench.folder
+    assert some.ensemble.n == 4
+
+
+def test_members_of_an_older_cache_are_timed_by_one_more_training(bench: Bench) -> None:
+    """Times lie beside the members; without any, the first is trained once more."""
+    found = bench.trained("members", bench.membership.T)
+    assert all(float(folder.with_suffix(".seconds").read_bytes()) > 0 for folder in found)
+    for folder in found:
+        folder.with_suffix(".seconds").unlink()
+    assert bench.seconds_of_a_member() > 0
+    assert [path.name for path in (bench.folder / "timed-0").iterdir() if path.is_dir()] == ["00"]
+
+
+def test_differences_are_paired_by_output() -> None:
+    """Closed form: of two outputs one passes now; an effect that lacks a partner does not count."""
+
+    def seen(p: float, effect: float | None, place: int) -> Seen:
+        return Seen("caption", p <= 0.05, p, effect, None, None, None, place)
+
+    found = differences(
+        [seen(0.01, 0.3, 1), seen(0.04, None, 1)],
+        [seen(0.04, 0.1, 1), seen(0.2, 0.2, 2)],
+    )
+    assert {key: one["mean"] for key, one in found.items()} == {
+        "p_at_most_0.05": 0.5,
+        "p_at_most_0.01": 0.5,
+        "effect": 0.2,
+        "outputs_with_a_finding": 0.5,
+        "first_by_distance": 0.5,
+    }
+    assert found["effect"]["outputs"] == 1
+
+
+def test_variants_are_asked_for_the_captions_of_works(bench: Bench) -> None:
+    """A prompt's work is found by its caption, in whichever row it lies."""
+    other = replace(bench, works=bench.works.of_rows(np.arange(7, -1, -1)))
+    wanted = [one for one in outputs_of(bench) if one.work is not None]
+    asked = list(asked_of(other, outputs_of(bench)))
+    assert [(one.prompt, one.seed) for one in asked] == [(one.prompt, one.seed) for one in wanted]
+    assert [one.work for one in asked] == [7 - one.work for one in wanted if one.work is not None]
 
 
 def test_the_pages_tables_are_those_of_the_results() -> None:
@@ -206,4 +290,12 @@ def test_a_set_is_made_of_unpacked_packages(tmp_path: Path) -> None:
     assert not any("hand" in motif for motif in motifs)
     assert len(found.rows_of("twemoji food")) == 4
     assert len(found.rows_of(found.artist)) == 4
+    more = work_set("twemoji-openmoji", tmp_path, 2)
+    assert [one.caption for one in more.works[:36]] == [one.caption for one in found.works]
+    assert len({one.motif for one in (*more.works, *more.unseen)}) == 36 + 2 * 4 * 2 + 16
+    bench = Bench(found, tmp_path, tmp_path, Sizes(generated=8))
+    recipe, *others = variants(bench, "twemoji-openmoji", tmp_path)
+    assert recipe == (RECIPE, bench)
+    assert [len(other.works.works) for _, other in others if other.works is not found] == [68, 16, 68]
+    assert len({str((other.sizes, other.draw, other.serving, other.works.name)) for _, other in others}) == len(others)
     assert found.works[0].caption == f"a {found.works[0].motif} in the style of twemoji"
