@@ -112,9 +112,10 @@ def _margins(
 
 def _rivals(similarity: Similarity, image: Picture) -> tuple[int, list[int]]:
     """Places of the verdict and of its nearest rivals among the distinct units."""
+    verdict = int(np.searchsorted(similarity.distinct, similarity.nearest(image)))
     with torch.no_grad():
         order = similarity.distances(as_tensor(image))[0].argsort(stable=True).tolist()
-    return order[0], order[1 : 1 + RIVALS]
+    return verdict, [place for place in order if place != verdict][:RIVALS]
 
 
 def _deepfool(similarity: Similarity, image: Picture) -> Iterator[np.ndarray]:

@@ -1,7 +1,8 @@
 """How firm the verdicts of one audit are: measured, beside benign changes and the theorem.
 
 Verdicts by similarity are the nearest unit among the audit's candidates: by pixels, and by an
-embedding whose weights are at hand. The picture is the audit's own, at the size of the works.
+embedding whose weights are at hand. The verdict of the ranking is the unit that the audit's own
+fused ranking displays first. The picture is the audit's own, at the size of the works.
 
 The theorem (Dai and Gifford, *Fundamental limits on the robustness of image classifiers*, ICLR
 2023, arXiv 2112.04033): over the space of all n x n images, all but a tiny fraction of the images
@@ -14,7 +15,7 @@ part of them, so it gives an order of magnitude to compare with, and no bound fo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,10 @@ from safetensors.numpy import load
 
 from attribution.firmness.changes import BENIGN, Picture
 from attribution.firmness.flips import Flip, norms, smallest_l2, smallest_linf
+from attribution.firmness.ranking import NAME as RANKING
+from attribution.firmness.ranking import AuditRanking
 from attribution.firmness.similarity import Features, Similarity, of_length_one, pixel_similarity, similarity_of
+from attribution.firmness.surrogates import followed
 from attribution.metrics.euclidean import NotMeasured
 from attribution.ranking.encoded_works import EncodedWorks
 from registry.errors import IntegrityError
@@ -55,8 +59,8 @@ class Competitors:
     picture: Picture
     works: Float32[np.ndarray, "work channel height width"]
     units: Int64[np.ndarray, " work"]
-    labels: dict[int, str]
-    """By unit."""
+    label: Callable[[int], str]
+    """Of a unit."""
 
 
 def audited_picture(home: Home, audit: Audit) -> Picture:
@@ -80,18 +84,31 @@ def audited_picture(home: Home, audit: Audit) -> Picture:
 
 
 def competitors(
-    home: Home, audit: Audit, encoded: EncodedWorks, listed: Sequence[tuple[int, int]], labels: dict[int, str]
+    home: Home,
+    audit: Audit,
+    encoded: EncodedWorks,
+    listed: Sequence[tuple[int, int]],
+    label: Callable[[int], str],
 ) -> Competitors:
     """The audit's picture and its listed works. ``listed``: unit and asset id of each."""
     rows = encoded.source.row_of_asset
     kept = [(unit, rows[asset]) for unit, asset in listed if asset in rows]
     places = np.asarray([row for _, row in kept], np.int64)
     works = encoded.pictures(places).reshape(len(kept), *encoded.shape)
-    return Competitors(audited_picture(home, audit), works, np.asarray([unit for unit, _ in kept], np.int64), labels)
+    return Competitors(audited_picture(home, audit), works, np.asarray([unit for unit, _ in kept], np.int64), label)
 
 
-def firmness(found: Competitors, embeddings: dict[str, Features]) -> dict[str, Any]:
-    """The facts of one audit, as they are recorded; ``embeddings``: by name."""
+def firmness(
+    found: Competitors, embeddings: dict[str, Features], ranking: AuditRanking | NotMeasured, first: int | None
+) -> dict[str, Any]:
+    """The facts of one audit, as they are recorded.
+
+    Args:
+        found: the picture, and the works that the audit listed.
+        embeddings: by name.
+        ranking: the audit's own, or why it cannot be opened.
+        first: the unit that the audit lists first; None: the audit lists none.
+    """
     height, _, channels = found.picture.shape
     values = found.picture.size
     similarities = [pixel_similarity(found.works, found.units)] if len(found.units) else []
@@ -105,6 +122,7 @@ def firmness(found: Competitors, embeddings: dict[str, Features]) -> dict[str, A
         "channels": channels,
         "works": len(found.units),
         "verdicts": [_verdict(similarity, found) for similarity in similarities],
+        "ranking": _ranking(ranking, found, first),
         "theorem": {
             "order_l2": 255.0 * math.sqrt(height),
             "diameter_l2": 255.0 * math.sqrt(values),
@@ -112,6 +130,30 @@ def firmness(found: Competitors, embeddings: dict[str, Features]) -> dict[str, A
             "conditions": CONDITIONS,
         },
     }
+
+
+def _ranking(ranking: AuditRanking | NotMeasured, found: Competitors, first: int | None) -> dict[str, Any]:
+    """The verdict of the audit's own ranking, or why it was not attacked."""
+    if isinstance(ranking, NotMeasured):
+        return _not_attacked(ranking)
+    similarity = ranking.similarity(found.picture)
+    if isinstance(similarity, NotMeasured):
+        return _not_attacked(similarity)
+    now = similarity.nearest(found.picture)
+    if now != first:
+        listed = "no work" if first is None else repr(found.label(first))
+        return _not_attacked(
+            NotMeasured(f"today it lists {found.label(now)!r} first, and the audit lists {listed}; audit again")
+        )
+    rankers = [
+        {"name": part.name, "weight": part.weight, "search": followed(ranker)} for ranker, part in ranking.covered
+    ]
+    return {**_verdict(similarity, found), "rankers": rankers}
+
+
+def _not_attacked(why: NotMeasured) -> dict[str, Any]:
+    said = f"The ranking that orders the candidates was not attacked, so how firm it is is not known: {why.reason}."
+    return {**why.to_json(), "sentence": said}
 
 
 def _verdict(similarity: Similarity, found: Competitors) -> dict[str, Any]:
@@ -125,7 +167,7 @@ def _verdict(similarity: Similarity, found: Competitors) -> dict[str, Any]:
             {
                 "change": name,
                 "unit": now,
-                "label": found.labels.get(now, ""),
+                "label": found.label(now),
                 "same": now == unit,
                 "l2": l2,
                 "linf": linf,
@@ -134,7 +176,7 @@ def _verdict(similarity: Similarity, found: Competitors) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "by": similarity.name,
         "unit": unit,
-        "label": found.labels.get(unit, ""),
+        "label": found.label(unit),
         **{norm: _flip(flip, found) for norm, flip in flips.items()},
         "benign": benign,
     }
@@ -146,7 +188,7 @@ def _flip(flip: Flip | NotMeasured, found: Competitors) -> dict[str, Any]:
         return flip.to_json()
     return {
         "unit": flip.unit,
-        "label": found.labels.get(flip.unit, ""),
+        "label": found.label(flip.unit),
         "l2": flip.l2,
         "linf": flip.linf,
         "rms": flip.l2 / math.sqrt(found.picture.size),
@@ -155,17 +197,17 @@ def _flip(flip: Flip | NotMeasured, found: Competitors) -> dict[str, Any]:
 
 def sentence(verdict: dict[str, Any]) -> str:
     """A verdict's firmness in words."""
-    by = "pixels" if verdict["by"] == "pixels" else f"the embedding {verdict['by']}"
+    what = {
+        "pixels": "the nearest work by pixels",
+        RANKING: "the first work of the ranking that orders the candidates",
+    }.get(verdict["by"], f"the nearest work by the embedding {verdict['by']}")
     least, turned = verdict["linf"], [each["change"] for each in verdict["benign"] if not each["same"]]
     if "not_measured" in least:
-        said = f"By {by}, the nearest work is {verdict['label']!r}; {least['not_measured']}."
+        said = f"{what.capitalize()} is {verdict['label']!r}; {least['not_measured']}, which does not show that there is none."
     else:
         kind = "An invisible change" if least["linf"] <= INVISIBLE else "A change"
         levels = "1 grey level" if least["linf"] == 1 else f"{least['linf']} grey levels"
-        said = (
-            f"{kind} of at most {levels} of 255 in each value turns the nearest work by {by} from {verdict['label']!r} into "
-            f"{least['label']!r}."
-        )
+        said = f"{kind} of at most {levels} of 255 in each value turns {what} from {verdict['label']!r} into {least['label']!r}."
     shortest, stored = verdict["l2"], verdict["benign"][0]
     if "not_measured" not in shortest:
         said += (

@@ -1,16 +1,18 @@
-"""Measures and records the firmness of audits: similarities attacked, benign changes, the test."""
+"""Measures and records the firmness of audits: similarities and the ranking attacked, benign
+changes, the test.
+"""
 
 from __future__ import annotations
 
 import datetime
 import os
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from attribution.audit.auditor import Auditor
 from attribution.engines.device import Device
@@ -18,18 +20,20 @@ from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
 from attribution.firmness.changes import BENIGN, Picture
 from attribution.firmness.flips import smallest_linf
 from attribution.firmness.measure import OF_A_SAMPLE, Competitors, competitors, firmness
+from attribution.firmness.ranking import AuditRanking
 from attribution.firmness.retest import Strongest, evidence_sentence, retested, settings_of
 from attribution.firmness.similarity import Features, pixel_similarity
+from attribution.firmness.surrogates import embedding_of
 from attribution.metrics.euclidean import NotMeasured
 from attribution.ranking.encoded_works import EncodedWorks, load_encoded_works
 from attribution.ranking.rankers.embeddings import MOBILENET_VARIABLE, mobilenet
-from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use
+from attribution.ranking.recorded_choice import ranker_inputs, rankers_of_audit, rankers_to_use
 from attribution.training.dataset import build_training_set
-from registry.errors import NotFoundError
+from registry.errors import InputError, IntegrityError, MissingPartError, NotFoundError, UsageError
 from registry.event_log.events import changing
 from registry.outputs.firmness import EVENT
 from registry.storage.database import Registry
-from registry.storage.tables import Audit, Candidate, CandidateWork, Ensemble, Unit
+from registry.storage.tables import Audit, Candidate, CandidateWork, Sample, Unit
 
 RETESTED = ("JPEG of quality 75", "scaled to a half, and back", "moved right by one pixel")
 """Benign changes under which the test is repeated, beside the smallest flip: each takes long."""
@@ -46,7 +50,8 @@ def measure_firmness(
 ) -> list[dict[str, Any]]:
     """The firmness of these audits, each recorded as an event.
 
-    ``weights``: of MobileNetV2; None: the file that the environment names, if any.
+    ``weights``: of MobileNetV2; None: the file that the environment names, if any. Embeddings that
+    an audit's own rankers compare are attacked as well.
 
     Raises:
         IntegrityError: an audit's file or a work was altered.
@@ -66,14 +71,18 @@ def measure_firmness(
             audit = session.get(Audit, audit_id)
             if audit is None:
                 raise NotFoundError(f"no audit {audit_id}; `creditline audit --all` makes audits")
-            listed, labels, strongest = _candidates(session, audit)
+            listed, first, strongest = _candidates(session, audit)
+            text = None if audit.sample_id is None else session.get_one(Sample, audit.sample_id).label
         ensemble, encoded = opened(audit.ensemble_id)
-        shown = competitors(registry.home, audit, encoded, listed, labels)
+        label = partial(_label, registry, ensemble.encoding.id)
+        shown = competitors(registry.home, audit, encoded, listed, label)
+        ranking = _ranking_of(registry, ensemble, encoded, audit, text, weights)
+        attacked = embeddings | ({} if isinstance(ranking, NotMeasured) else _embeddings_of(ranking))
         facts = {
             "audit": audit.id,
             "output": audit.sample_id or audit.image_name,
-            **firmness(shown, embeddings),
-            "embeddings": dict.fromkeys(embeddings, "measured") or {"mobilenet": "no file of weights was named"},
+            **firmness(shown, attacked, ranking, first),
+            "embeddings": dict.fromkeys(attacked, "measured") or {"mobilenet": "no file of weights was named"},
             "evidence": _evidence(registry, ensemble, device, audit, shown, strongest, retest=retest),
         }
         with changing(registry, now()) as change:
@@ -90,20 +99,50 @@ def _embeddings(weights: Path | None) -> dict[str, Features]:
     return {embedding.name: embedding.features}
 
 
-def _candidates(session: Session, audit: Audit) -> tuple[list[tuple[int, int]], dict[int, str], Strongest | None]:
-    """The listed works as (unit, asset id), the labels of units, and the strongest candidate."""
+def _embeddings_of(ranking: AuditRanking) -> dict[str, Features]:
+    """Embeddings that the audit's rankers compare: LPIPS's network is one."""
+    found = {ranker.name: embedding_of(ranker) for ranker in ranking.rankers}
+    return {name: features for name, features in found.items() if features is not None}
+
+
+def _ranking_of(
+    registry: Registry,
+    ensemble: ServingEnsemble,
+    encoded: EncodedWorks,
+    audit: Audit,
+    text: str | None,
+    weights: Path | None,
+) -> AuditRanking | NotMeasured:
+    """The audit's own ranking; a part that is gone is a reason, not an error."""
+    try:
+        rankers, parts = rankers_of_audit(registry, audit, ranker_inputs(registry, ensemble, weights))
+    except (UsageError, MissingPartError, InputError, IntegrityError) as error:
+        return NotMeasured(str(error))
+    names = frozenset(name for name in (audit.sample_id, audit.image_sha256) if name)
+    asked = text if audit.sample_id is not None else audit.settings.get("label")
+    return AuditRanking(
+        rankers, parts, encoded, int(audit.settings["shortlist"]), names, asked if isinstance(asked, str) else None
+    )
+
+
+def _label(registry: Registry, encoding_id: str, unit: int) -> str:
+    """The label of a unit; its number, where there is none."""
+    with registry.session() as session:
+        found = session.get(Unit, (encoding_id, unit))
+    return str(unit) if found is None else str(found.label)
+
+
+def _candidates(session: Session, audit: Audit) -> tuple[list[tuple[int, int]], int | None, Strongest | None]:
+    """The listed works as (unit, asset id), the unit that is listed first, and the strongest
+    candidate.
+    """
     works = session.exec(select(CandidateWork).where(CandidateWork.audit_id == audit.id)).all()
     listed = sorted((work.unit_number, work.asset_id) for work in works)
-    ensemble = session.get(Ensemble, audit.ensemble_id)
-    units = session.exec(
-        select(Unit.number, Unit.label)
-        .where(Unit.encoding_id == (ensemble.encoding_id if ensemble else ""))
-        .where(col(Unit.number).in_({unit for unit, _ in listed}))
-    )
     rows = session.exec(select(Candidate).where(Candidate.audit_id == audit.id)).all()
+    first = min(rows, key=lambda row: row.rank, default=None)
     best = min(rows, key=lambda row: (row.q_value, row.p_value, row.rank), default=None)
     strongest = None if best is None else Strongest(best.unit_number, best.p_value, best.q_value)
-    return listed, {int(number): str(label) for number, label in units}, strongest
+    return listed, None if first is None else first.unit_number, strongest
 
 
 def _evidence(
@@ -130,7 +169,7 @@ def _evidence(
     auditor = Auditor.prepare(registry, ensemble, settings, device, used)
     label = audit.settings.get("label")
     results = retested(auditor, pictures, strongest, label if isinstance(label, str) else None)
-    name = shown.labels.get(strongest.unit, str(strongest.unit))
+    name = shown.label(strongest.unit)
     return {
         "unit": strongest.unit,
         "label": name,

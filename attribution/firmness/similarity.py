@@ -3,8 +3,9 @@
     similarity = pixel_similarity(works, units)     # works in [0, 1]
     similarity.nearest(image)                       # the unit of the nearest work
 
-The verdict is the nearest class: a unit with its works, or, for a classifier by prototypes
-(:mod:`attribution.imitation.identification`), an artist with the mean of their works.
+The verdict is the nearest class: a unit with its works, or, for a classifier of an imitation audit
+(:mod:`attribution.imitation.identification`), an artist. The ranking of an audit has a verdict of
+its own (:mod:`attribution.firmness.ranking`).
 :mod:`attribution.firmness.flips` looks for the smallest change of the image that turns it.
 """
 
@@ -31,10 +32,15 @@ class Similarity:
     """From images in [0, 1] to (image, class), differentiable; the smallest is the verdict."""
     distinct: Int64[np.ndarray, " class"]
     """The classes, ascending: numbers of units or of artists."""
+    verdict: Callable[[UInt8[np.ndarray, "height width channel"]], int] | None = None
+    """The verdict itself, where the distances only lead the search for a change; None: the nearest
+    class is the verdict."""
 
     @torch.no_grad()
     def nearest(self, image: UInt8[np.ndarray, "height width channel"]) -> int:
-        """The nearest class; of several at one distance, the first."""
+        """The verdict: the nearest class; of several at one distance, the first."""
+        if self.verdict is not None:
+            return self.verdict(image)
         return int(self.distinct[int(self.distances(as_tensor(image)).argmin())])
 
 
@@ -76,16 +82,20 @@ def prototype_similarity(
     mean: Float64[np.ndarray, " value"],
     deviation: Float64[np.ndarray, " value"],
     prototypes: Float64[np.ndarray, "class value"],
+    level: Float64[np.ndarray, " class"] | None = None,
 ) -> Similarity:
-    """A classifier by prototypes: the class whose prototype has the largest cosine with the image.
+    """A linear classifier, such as one by prototypes: the class with the largest product of its
+    prototype and the image's features.
 
-    Features are standardised by ``mean`` and ``deviation``; the distance is minus the cosine.
+    Features are standardised by ``mean`` and ``deviation`` and have length 1; the distance is minus
+    the product, minus the ``level`` of the class, if there is one.
     """
     centre, spread, directions = (torch.from_numpy(each) for each in (mean, deviation, prototypes))
+    above = torch.from_numpy(np.zeros(len(prototypes)) if level is None else level)
 
     def distances(images: Tensor) -> Tensor:
         found = (features(images).double() - centre) / spread
-        return -(torch.nn.functional.normalize(found, dim=1) @ directions.T)
+        return -(torch.nn.functional.normalize(found, dim=1) @ directions.T) - above
 
     return Similarity(name, distances, np.arange(len(prototypes)))
 

@@ -36,6 +36,7 @@ from registry.event_log.verify import newest_statement
 from registry.home import Home, write_atomically
 from registry.outputs.history import CHOSEN_BY_DEFAULT, CHOSEN_BY_NAME, CHOSEN_BY_RECORD, RANKER_KEPT
 from registry.storage.database import Registry
+from registry.storage.tables import Audit
 
 EVENT = RANKER_KEPT
 
@@ -192,15 +193,51 @@ def rankers_to_use(registry: Registry, ensemble_id: str, names: Sequence[str], i
         return UsedRankers(tuple(make_rankers(inputs.default, inputs)), None)
     if inputs.weights is None and kept.weights is not None:
         inputs = replace(inputs, weights=Path(kept.weights))
-    rankers = []
-    for known in kept.rankers:
-        sha256 = known["settings"].get("scores_sha256")
-        own = inputs if sha256 is None else replace(inputs, scores=scores_path(registry.home, str(sha256)))
-        ranker = make_ranker(str(known["name"]), own)
-        if identity_of(ranker) != {name: known[name] for name in ("name", "scales", "settings")}:
+    rankers = _as_recorded(registry, kept.rankers, inputs)
+    for ranker, known in zip(rankers, kept.rankers, strict=True):
+        if not _is(ranker, known):
             raise UsageError(
                 f"the ranker {ranker.name} is no longer what was kept with ensemble {ensemble_id} (another version, or another "
                 "file): run `creditline rankers --keep` again, or name rankers with --ranker"
             )
-        rankers.append(ranker)
-    return UsedRankers(tuple(rankers), kept.choices, CHOSEN_BY_RECORD)
+    return UsedRankers(rankers, kept.choices, CHOSEN_BY_RECORD)
+
+
+def rankers_of_audit(
+    registry: Registry, audit: Audit, inputs: RankerInputs
+) -> tuple[tuple[Ranker, ...], tuple[WeightedRanker, ...]]:
+    """The rankers that filled an audit's shortlist, and those that ordered its display.
+
+    Raises:
+        UsageError: a ranker is no longer what it was, or its name is unknown.
+        MissingPartError: a file, model or library that a ranker needs is absent.
+        InputError: a file that a ranker needs cannot be used.
+        IntegrityError: the audit's record of its rankers cannot be read.
+    """
+    try:
+        recorded, parts = list(audit.ranker["rankers"]), _parts(audit.ranker["parts"])
+        rankers = _as_recorded(registry, recorded, inputs)
+        changed = [ranker.name for ranker, known in zip(rankers, recorded, strict=True) if not _is(ranker, known)]
+        unknown = {part.name for part in parts} - {ranker.name for ranker in rankers}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IntegrityError(f"the rankers of audit {audit.id} cannot be read from its record; audit again") from error
+    if changed or unknown:
+        raise UsageError(
+            f"the ranker {(changed or sorted(unknown))[0]} is no longer what audit {audit.id} used; audit again"
+        )
+    return rankers, parts
+
+
+def _as_recorded(registry: Registry, recorded: Sequence[Mapping[str, Any]], inputs: RankerInputs) -> tuple[Ranker, ...]:
+    """The rankers of these names; one of supplied scores opens the copy that was kept."""
+    rankers = []
+    for known in recorded:
+        sha256 = known["settings"].get("scores_sha256")
+        own = inputs if sha256 is None else replace(inputs, scores=scores_path(registry.home, str(sha256)))
+        rankers.append(make_ranker(str(known["name"]), own))
+    return tuple(rankers)
+
+
+def _is(ranker: Ranker, known: Mapping[str, Any]) -> bool:
+    """Whether a ranker is still what was recorded."""
+    return identity_of(ranker) == {name: known[name] for name in ("name", "scales", "settings")}

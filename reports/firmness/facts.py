@@ -21,12 +21,32 @@ class Change(Facts):
 class FirmVerdict(Facts):
     """The nearest work by one similarity."""
 
-    by: str = Field(description="`pixels`, or the name of an embedding.")
+    by: str = Field(description="`pixels`, the name of an embedding, or `ranking`.")
     unit: str
     smallest_l2: Change | NotMeasured
     smallest_linf: Change | NotMeasured
     benign: int = Field(description="Benign changes that were tried: JPEG, scaling, one pixel, a cut edge.")
     turned_by: list[str] = Field(description="Those that turn the nearest work.")
+
+
+class SearchedRanker(Facts):
+    """A ranker of the ranking that orders the candidates, and its part in the search for a change.
+
+    Every change was shown to the ranking itself, with all its rankers.
+    """
+
+    name: str
+    weight: float
+    search: Literal["slope", "stand-in", "held"] = Field(
+        description="`slope`: the search follows the ranker's own slope. `stand-in`: it follows that of pixels instead. "
+        "`held`: it does not follow the ranker, which does not read the picture."
+    )
+
+
+class FirmRanking(FirmVerdict):
+    """The first work of the ranking that orders the candidates."""
+
+    rankers: list[SearchedRanker]
 
 
 class RepeatedTest(Facts):
@@ -45,6 +65,9 @@ class Firmness(Facts):
     event: int = Field(description="Of the log, that has the measurement.")
     event_sha256: str
     verdicts: list[FirmVerdict]
+    ranking: FirmRanking | NotMeasured = Field(
+        description="The ranking that orders the candidates; if it was not attacked, how firm it is is not known."
+    )
     test: str = Field(description="What the same changes do to the test.")
     repeated: list[RepeatedTest]
     order_l2: float = Field(description="Order of magnitude of the sensitivity theorem, in grey levels (L2).")

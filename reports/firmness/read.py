@@ -12,11 +12,12 @@ from sqlmodel import Session
 from registry.errors import IntegrityError
 from registry.outputs.firmness import newest_firmness
 from reports.facts import NotMeasured
-from reports.firmness.facts import Change, Firmness, FirmVerdict, RepeatedTest
+from reports.firmness.facts import Change, Firmness, FirmRanking, FirmVerdict, RepeatedTest, SearchedRanker
 from reports.rendering.wording import clipped
 
-MOST_VERDICTS, MOST_CHANGES = 10, 40
+MOST_VERDICTS, MOST_CHANGES, MOST_RANKERS = 10, 40, 20
 _NOT_FOUND = "the measurement does not say why"
+_EARLIER = "an earlier version measured this, and it attacked likeness alone; run `creditline firmness` again"
 THEOREM: Literal["Dai and Gifford, ICLR 2023, arXiv:2112.04033"] = "Dai and Gifford, ICLR 2023, arXiv:2112.04033"
 
 
@@ -35,6 +36,7 @@ def read_firmness(session: Session, audit_id: str) -> Firmness | NotMeasured | N
             event=kept.event,
             event_sha256=kept.event_sha256,
             verdicts=[_verdict(each) for each in facts["verdicts"][:MOST_VERDICTS]],
+            ranking=_ranking(facts),
             test=clipped(str(facts["evidence"]["sentence"])),
             repeated=[_repeated(each) for each in facts["evidence"].get("changes", [])[:MOST_CHANGES]],
             order_l2=_number(facts["theorem"]["order_l2"]),
@@ -54,6 +56,19 @@ def _verdict(facts: Mapping[str, Any]) -> FirmVerdict:
         benign=len(benign),
         turned_by=[clipped(str(each["change"])) for each in benign if not each["same"]],
     )
+
+
+def _ranking(facts: Mapping[str, Any]) -> FirmRanking | NotMeasured:
+    found = facts.get("ranking")
+    if found is None:
+        return NotMeasured(_EARLIER)
+    if "not_measured" in found:
+        return NotMeasured(clipped(str(found["not_measured"] or _NOT_FOUND)))
+    rankers = [
+        SearchedRanker(name=clipped(str(each["name"])), weight=_number(each["weight"]), search=each["search"])
+        for each in found["rankers"][:MOST_RANKERS]
+    ]
+    return FirmRanking(**dict(_verdict(found)), rankers=rankers)
 
 
 def _change(facts: Mapping[str, Any]) -> Change | NotMeasured:

@@ -217,15 +217,17 @@ class LpipsEmbedding(Embedding):
     @torch.no_grad()
     def embed(self, images: Float32[np.ndarray, "image channel height width"]) -> Float32[np.ndarray, "image feature"]:
         at_once = max(1, LPIPS_PIXELS_AT_ONCE // (images.shape[-2] * images.shape[-1]))
-        parts = torch.split(torch.from_numpy(images) * 2.0 - 1.0, at_once)
-        return np.concatenate([self._reduced(self._distance.features(part)) for part in parts])
+        parts = torch.split(torch.from_numpy(images), at_once)
+        return np.concatenate([np.asarray(self.features(part).float().numpy()) for part in parts])
 
-    def _reduced(self, features: Float[Tensor, "image value"]) -> Float32[np.ndarray, "image feature"]:
-        where, sign = self._projected(features.shape[1])
-        found = features.new_zeros(len(features), LPIPS_WIDTH)
-        for place, signs in zip(where, sign.to(features), strict=True):
-            found.index_add_(1, place, features * signs)
-        return np.asarray(found.float().numpy())
+    def features(self, pictures: Float[Tensor, "image channel height width"]) -> Float[Tensor, "image feature"]:
+        """The features of images in [0, 1] of any precision, differentiable."""
+        found = self._distance.features(pictures.float() * 2.0 - 1.0)
+        where, sign = self._projected(found.shape[1])
+        reduced = found.new_zeros(len(found), LPIPS_WIDTH)
+        for place, signs in zip(where, sign.to(found), strict=True):
+            reduced = reduced.index_add(1, place, found * signs)
+        return reduced
 
     def _projected(self, values: int) -> tuple[Int64[Tensor, "place value"], Float[Tensor, "place value"]]:
         if self._projection is None or self._projection[0].shape[1] != values:

@@ -22,7 +22,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
+from torch import Tensor
 from torch.nn import functional
 
 from attribution.ranking.rankers.interface import Images, Query, Ranker, RowIndex, Works
@@ -72,6 +73,13 @@ def patches_of(
     pictures: Float32[np.ndarray, "picture channel height width"],
 ) -> Float32[np.ndarray, "picture patch value"]:
     """All patches of the shrunk pictures; a picture smaller than a patch is its own patch."""
+    return np.ascontiguousarray(patches_of_tensor(torch.from_numpy(pictures)).numpy())
+
+
+def patches_of_tensor(
+    pictures: Float[Tensor, "picture channel height width"],
+) -> Float[Tensor, "picture patch value"]:
+    """:func:`patches_of` in any precision, differentiable."""
     side = min(SIDE, *pictures.shape[2:])
-    shrunk = functional.adaptive_avg_pool2d(torch.from_numpy(pictures), side)
-    return np.ascontiguousarray(functional.unfold(shrunk, min(PATCH, side), stride=STEP).mT.numpy())
+    shrunk = functional.adaptive_avg_pool2d(pictures, side)
+    return functional.unfold(shrunk, min(PATCH, side), stride=STEP).mT

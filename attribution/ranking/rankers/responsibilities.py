@@ -58,14 +58,15 @@ class Responsibilities(Ranker):
         if self.space.latent:
             rows = latent_rows(works)
             return ResponsibilityQuery(
-                latents_of(images, self.space), rows, _draws(rows.width), self.signals, self.scales
+                latents_of(images, self.space), rows, noise_of(rows.width), self.signals, self.scales
             )
-        noise = pixel_by_pixel(Images(_draws(works.pixels.width), images.shape))
+        noise = pixel_by_pixel(Images(noise_of(works.pixels.width), images.shape))
         # Differences of pixels in [0, 1] are half of those in [-1, 1].
         return ResponsibilityQuery(pixel_by_pixel(images), works.pixels, noise, 2.0 * self.signals, self.scales)
 
 
-def _draws(width: int) -> Float32[np.ndarray, "draw value"]:
+def noise_of(width: int) -> Float32[np.ndarray, "draw value"]:
+    """The pinned draws of z, in the value order of torch."""
     return np.stack([standard_normal(NOISE_SEED, NOISE_STREAM + draw, width) for draw in range(DRAWS)])
 
 

@@ -43,9 +43,10 @@ def firmness(
 ) -> None:
     """Measure how firm a verdict is: the smallest change of an image that turns it.
 
-    Attacks by gradients look for the change, in grey levels, by pixels and by an embedding. Beside
-    it stand benign changes (JPEG, scaling, one pixel, a cut edge), and the test under the same
-    changes. The result is an event of the log.
+    Attacks by gradients look for the change, in grey levels: of the ranking that orders the
+    candidates, of the nearest work by pixels, and of the nearest by an embedding. Beside it stand
+    benign changes (JPEG, scaling, one pixel, a cut edge), and the test under the same changes. The
+    result is an event of the log.
 
     Examples:
         creditline firmness 3fa2b1c09d11
@@ -73,7 +74,8 @@ def firmness(
         print_json("firmness", {"audits": found})
         return
     for facts in found:
-        echo(f"{facts['output']}: {' '.join(str(each['sentence']) for each in facts['verdicts'])}")
+        verdicts = [facts["ranking"], *facts["verdicts"]]
+        echo(f"{facts['output']}: {' '.join(str(each['sentence']) for each in verdicts)}")
     for said in dict.fromkeys(str(facts["evidence"]["sentence"]) for facts in found):
         narrate(said)
     theorem = found[0]["theorem"]

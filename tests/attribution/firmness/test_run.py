@@ -13,7 +13,10 @@ from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
 from attribution.engines.device import Device
 from attribution.firmness.retest import Strongest, evidence_sentence, retested
+from attribution.ranking.recorded_choice import ranker_inputs, rankers_of_audit
+from registry.errors import IntegrityError, UsageError
 from registry.outputs.firmness import EVENT, newest_firmness
+from registry.storage.tables import Audit
 from tests.attribution.conftest import World
 from tests.support.running import Creditline
 
@@ -39,6 +42,10 @@ def test_measured_and_recorded(world: World, tmp_path: Path, monkeypatch: pytest
         assert 1 <= verdict["linf"]["linf"] <= 64
         assert verdict["l2"]["l2"] >= verdict["l2"]["linf"] > 0
         assert verdict["linf"]["unit"] != verdict["unit"]
+        ranking = facts["ranking"]
+        assert ranking["by"] == "ranking"
+        assert {each["search"] for each in ranking["rankers"]} == {"slope"}
+        assert ranking["linf"]["unit"] != ranking["unit"]
         assert facts["theorem"]["order_l2"] == pytest.approx(255 * 8**0.5)
         assert "2112.04033" in facts["theorem"]["source"]
     assert "predictions that were kept" in audits[0]["evidence"]["sentence"]
@@ -54,13 +61,25 @@ def test_measured_and_recorded(world: World, tmp_path: Path, monkeypatch: pytest
     output = audits[0]["output"]
     assert home("report", output, "--out", tmp_path / "reports").status == 0
     page = (tmp_path / "reports" / f"{output}.html").read_text("utf-8")
-    assert "How firm the nearest work is" in page
+    assert "How firm the first work is" in page
+    assert "the ranking of this page" in page
     assert "predictions that were kept" in page
     for name in (f"{output}.html", f"{output}.json"):
         verified = home("report", "verify", tmp_path / "reports" / name, "--json").document
         assert (verified["state"], verified["facts"]) == ("unaltered", "same")
     told = json.loads((tmp_path / "reports" / f"{output}.json").read_text("utf-8"))["firmness"]
     assert told["verdicts"][0]["smallest_linf"]["linf"] == audits[0]["verdicts"][0]["linf"]["linf"]
+    assert told["ranking"]["smallest_l2"]["l2"] == audits[0]["ranking"]["l2"]["l2"]
+    with world.registry.session() as session:
+        audit = session.get_one(Audit, audits[0]["audit"])
+        (known, *further) = audit.ranker["rankers"]
+        audit.ranker = {**audit.ranker, "rankers": [{**known, "scales": [1.0]}, *further]}
+        with pytest.raises(UsageError, match="no longer what audit"):
+            rankers_of_audit(world.registry, audit, ranker_inputs(world.registry, world.ensemble))
+        audit.ranker = {"parts": 1}
+        with pytest.raises(IntegrityError, match="cannot be read from its record"):
+            rankers_of_audit(world.registry, audit, ranker_inputs(world.registry, world.ensemble))
+        session.rollback()
     world.registry.home.audit(audits[0]["audit"]).write_bytes(b"")
     altered = home("firmness", audits[0]["audit"], "--workers", 1)
     assert altered.status == 3

@@ -24,8 +24,10 @@ VERDICT: dict[str, Any] = {
     "linf": FLIP,
     "benign": [{"change": "JPEG of quality 75", "same": True}, {"change": "cut", "same": False}],
 }
+RANKING = {**VERDICT, "by": "ranking", "rankers": [{"name": "pixel-kernel", "weight": 1.0, "search": "slope"}]}
 FACTS: dict[str, Any] = {
     "verdicts": [VERDICT],
+    "ranking": RANKING,
     "evidence": {
         "sentence": "The test was repeated.",
         "changes": [{"change": "cut", "passes": False, "p": None, "q": None}],
@@ -61,6 +63,20 @@ def test_the_newest_event_counts(registry: Registry) -> None:
     assert (verdict.smallest_linf.into, verdict.smallest_linf.linf) == ("Moon", 2)
     assert (verdict.benign, verdict.turned_by) == (2, ["cut"])
     assert found.repeated[0].p_value is None
+    assert not isinstance(found.ranking, NotMeasured)
+    assert (found.ranking.by, found.ranking.rankers[0].search) == ("ranking", "slope")
+
+
+def test_a_ranking_that_was_not_attacked_says_why(registry: Registry) -> None:
+    """Also one of an earlier version, which did not attack it."""
+    without = {name: value for name, value in FACTS.items() if name != "ranking"}
+    earlier = read(registry, "c", without)
+    assert isinstance(earlier, Firmness)
+    assert isinstance(earlier.ranking, NotMeasured)
+    assert "earlier version" in earlier.ranking.not_measured
+    held = read(registry, "c", {**FACTS, "ranking": {"not_measured": "it rests on captions alone"}})
+    assert isinstance(held, Firmness)
+    assert held.ranking == NotMeasured("it rests on captions alone")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +86,8 @@ def test_the_newest_event_counts(registry: Registry) -> None:
         {"verdicts": [1]},
         {"verdicts": [{**VERDICT, "linf": {**FLIP, "linf": "many"}}]},
         {"verdicts": [{**VERDICT, "l2": {**FLIP, "l2": None}}]},
+        {"ranking": 5},
+        {"ranking": {**RANKING, "rankers": [{"name": "pixel-kernel", "weight": 1.0, "search": "guess"}]}},
         {"evidence": None},
         {"theorem": {"order_l2": "large"}},
         {"theorem": {"order_l2": True}},
