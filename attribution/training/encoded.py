@@ -7,10 +7,11 @@ them in its name. Workers that train read these files, and load no encoder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ from registry.ids import sha256_of
 
 ENCODED_AT_ONCE = 64
 """Works per batch of the encoder."""
+OPEN_SHARDS = 64
+"""Most shards that a reader keeps open."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +47,19 @@ class EncodedShards:
         parts = [self.hashes[start : start + self.in_a_shard] for start in starts]
         return [(self.folder / f"{sha256_of(list(part))}.safetensors", part) for part in parts]
 
+    @cached_property
+    def _opened(self) -> Callable[[int], Any]:
+        """A mapped shard by its number: a training step takes works out of many."""
+        return lru_cache(OPEN_SHARDS)(lambda number: safe_open(self.shards[number][0], framework="numpy"))
+
     def __getitem__(self, rows: Int64[np.ndarray, " row"]) -> Float32[np.ndarray, "row channel height width"]:
         """The encoded works of some rows."""
         numbers = rows // self.in_a_shard
         parts: list[tuple[np.ndarray, np.ndarray]] = []
         for number in np.unique(numbers):
             places = np.flatnonzero(numbers == number)
-            with safe_open(self.shards[int(number)][0], framework="numpy") as file:
-                parts.append((places, np.stack([file.get_tensor(self.hashes[int(row)]) for row in rows[places]])))
+            shard = self._opened(int(number))
+            parts.append((places, np.stack([shard.get_tensor(self.hashes[int(row)]) for row in rows[places]])))
         found = np.empty((len(rows), *parts[0][1].shape[1:]), dtype=np.float32)
         for places, values in parts:
             found[places] = values

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from attribution.denoisers.interface import DenoiserKind
 from attribution.denoisers.schedule import alpha_bars
 from attribution.denoisers.space import Condition
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
@@ -38,14 +39,19 @@ CHECKPOINT_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Works with their labels and conditions, on the device, for all runs that train together."""
+    """Works with their labels and conditions, for all runs that train together.
+
+    A batch of works is read from their files when it is drawn, so memory does not grow with works.
+    """
 
     rows: Int64[np.ndarray, " work"]
     """Rows of the training set, rising."""
-    clean: Float[Tensor, "work channel height width"]
+    works: TrainingSet
+    kind: DenoiserKind
     labels: Int64[Tensor, " work"]
     conditions: Condition | None
-    """The condition of every label; last, the empty one if the kind drops conditions."""
+    """On the device: the condition of every label; last, the empty one if the kind drops them."""
+    device: str
 
     @classmethod
     def of(
@@ -56,10 +62,25 @@ class TrainingData:
         conditions = training_condition(works.folder, settings.network, labels, settings.classes)
         return cls(
             rows=rows,
-            clean=works.clean(rows, settings.network).to(device),
-            labels=torch.from_numpy(works.labels[rows]).to(device),
+            works=works,
+            kind=settings.network,
+            labels=torch.from_numpy(works.labels[rows]),
             conditions=None if conditions is None else conditions.to(device),
+            device=device,
         )
+
+    def clean(self, places: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch channel height width"]:
+        """Works by their places in ``rows``, in the members' space, on the device."""
+        chosen, each = np.unique(places.numpy(), return_inverse=True)
+        read = self.works.clean(self.rows[chosen], self.kind)
+        return read[torch.from_numpy(each.reshape(places.shape))].to(self.device, non_blocking=True)
+
+    def condition(self, places: Int[Tensor, " row"], drop: Float[Tensor, " row"]) -> Condition | None:
+        """The conditions of some works; the empty one where ``drop`` is below the kind's rate."""
+        if self.conditions is None:
+            return None
+        labels = self.labels[places].to(drop.device, non_blocking=True)
+        return self.conditions[labels.masked_fill(drop < self.kind.dropout, len(self.conditions) - 1)]
 
 
 class TrainingRun:
@@ -108,8 +129,8 @@ class TrainingRun:
         advance([self])
 
     def begin(self) -> Draw:
-        """Prepare one step; returns its draw, with works by their place in ``data``."""
-        shape = self.data.clean.shape[1:]
+        """Prepare one step; returns its draw, with works by their place in ``data``, on the CPU."""
+        shape = self.kind.shape
         if self.training.common_works:
             drawn = draw_works(self.training, self.step, self.keys, shape)
         else:
@@ -118,7 +139,7 @@ class TrainingRun:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.training, self.step)
         self.optimiser.zero_grad()
-        return drawn._replace(rows=self.places[drawn.rows]).to(self.data.clean.device)
+        return drawn.to(self.data.device)._replace(rows=self.places[drawn.rows])
 
     def finish(self, loss: Float[Tensor, ""]) -> None:
         """Change the weights by the gradients of the whole batch.
@@ -215,7 +236,7 @@ def advance(runs: Sequence[TrainingRun]) -> Float[Tensor, " run"]:
     The members predict in one batch. Each has its own draw, loss, gradients and moments, so members
     become what they become alone, but for rounding. Returns each run's loss before the step.
     """
-    training, device = runs[0].training, runs[0].data.clean.device
+    training, device = runs[0].training, runs[0].data.device
     drawn = [run.begin() for run in runs]
     losses = torch.zeros(len(runs), device=device)
     for rows in torch.arange(training.batch_size).tensor_split(training.accumulation):
@@ -230,22 +251,14 @@ def _add_gradients(runs: Sequence[TrainingRun], drawn: Sequence[Draw], share: fl
     first = runs[0]
     rows, t, noise, drop = (torch.stack(parts) for parts in zip(*drawn, strict=True))
     signal = first.alpha_bar[t].view(*t.shape, 1, 1, 1)
-    x_t = signal.sqrt() * first.data.clean[rows] + (1.0 - signal).sqrt() * noise
-    condition = _condition(first, rows.flatten(), drop.flatten())
+    x_t = signal.sqrt() * first.data.clean(rows) + (1.0 - signal).sqrt() * noise
+    condition = first.data.condition(rows.flatten(), drop.flatten())
     predicted = first.kind.predict_each([run.member for run in runs], x_t, t, condition)
     errors = (predicted - noise).square().mean(dim=(2, 3, 4))
     weights = loss_weight(signal.view(t.shape), first.training.snr_cap)
     losses = (errors * weights).mean(dim=1) * share
     torch.autograd.backward(losses.sum())
     return losses.detach()
-
-
-def _condition(run: TrainingRun, rows: Int[Tensor, " row"], drop: Float[Tensor, " row"]) -> Condition | None:
-    """The drawn works' conditions; if dropped, the empty one, the table's last row."""
-    conditions = run.data.conditions
-    if conditions is None:
-        return None
-    return conditions[run.data.labels[rows].masked_fill(drop < run.kind.dropout, len(conditions) - 1)]
 
 
 def loss_weight(alpha_bar: Float[Tensor, " batch"], snr_cap: float) -> Float[Tensor, " batch"]:

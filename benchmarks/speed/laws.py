@@ -148,7 +148,7 @@ LAWS = {
         1,
         (1_000, 10_000, 100_000, 1_000_000),
         interleaved(lambda size: training(works=size)),
-        "a step draws the lot of every work; below some hundred thousand works the network costs more",
+        "a step draws the lot of every work; below a million works the network costs more",
     ),
     "sampling by members": Law(
         "members", 1, (2, 4, 8, 16), interleaved(lambda size: sampling(size, 4)), "each predicts once a step"

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from attribution.denoisers.interface import Prompt
@@ -20,7 +22,7 @@ from attribution.denoisers.pixels import PixelUNet, UNetMember
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
 from attribution.training.dataset import open_training_set
-from attribution.training.draws import draw, draw_works, step_seed
+from attribution.training.draws import BLOCK, _mixed, draw, draw_works, lowest_lots, step_seed
 from attribution.training.loop import TrainingRun, learning_rate, loss_weight
 from attribution.training.member import MemberTask, train_member
 from registry.encodings.codes import codes_of
@@ -289,6 +291,28 @@ def test_few_works_fill_a_batch() -> None:
     chosen, _, noise, _ = draw_works(training, 0, np.arange(3, dtype=np.uint64), (1, 4, 4))
     assert np.bincount(chosen.numpy(), minlength=3).min() >= 2
     assert len({float(value) for value in noise[:, 0, 0, 0]}) == 8
+
+
+@given(
+    works=st.one_of(st.integers(1, 40), st.integers(BLOCK - 3, 2 * BLOCK + 3)),
+    rounds=st.integers(1, 3),
+    count=st.integers(1, 64),
+    seed=st.integers(0, 2**32),
+    crowded=st.booleans(),
+)
+def test_the_lowest_lots_are_those_of_a_sort_of_all(
+    works: int, rounds: int, count: int, seed: int, crowded: bool
+) -> None:
+    """In blocks, and also if nearly every lot lies above the bound that many lots lie below."""
+    generator = np.random.default_rng(seed)
+    keys = generator.integers(0, 2**63, works, dtype=np.uint64)
+    keys = np.full_like(keys, keys[0]) if crowded else keys
+    step_keys = generator.integers(0, 2**63, rounds, dtype=np.uint64)
+    count = min(count, works * rounds)
+    places, lots = lowest_lots(keys, step_keys, count)
+    everything = np.stack([_mixed(keys ^ step_key) for step_key in step_keys])
+    assert lots.tolist() == np.sort(everything.ravel())[:count].tolist()
+    assert all(lot in everything[:, place] for place, lot in zip(places.tolist(), lots, strict=True))
 
 
 def test_common_works_need_common_draws(tmp_path: Path) -> None:
