@@ -75,8 +75,11 @@ def copied(drawn: Sequence[Drawn], held_out: np.ndarray) -> dict[str, Any]:
     }
 
 
-def attributions(setting: Setting, trained: Trained, digits: Digits, samples: int, by_ablation: bool) -> dict[str, Any]:
-    """Rank of the nearest work by influence, and properties of the most influential unit."""
+def attributions(setting: Setting, trained: Trained, digits: Digits, samples: int, ablated: int = 0) -> dict[str, Any]:
+    """Rank of the nearest work by influence, and properties of the most influential unit.
+
+    ``ablated``: of the samples, how many are regenerated without every unit, too.
+    """
     seeds = list(range(samples))
     works, labels = flat_works(trained), digits.labels[: trained.units]
     jacobian, y = landscapes.first_order(setting.cache, trained, seeds)
@@ -84,13 +87,14 @@ def attributions(setting: Setting, trained: Trained, digits: Digits, samples: in
     named, _ = nearest(images, works)
     classes = classify(images, works, labels)
     found = {"jacobian": jacobian}
-    if by_ablation:
-        found["exact"] = np.stack([landscapes.exact(setting.cache, trained, seed).seen for seed in seeds])
+    if ablated:
+        found["exact"] = np.stack([landscapes.exact(setting.cache, trained, seed).seen for seed in seeds[:ablated]])
+    distances = np.sqrt(squared_distances(images, works))
     p_values = directional_p(trained, seeds, named)
     return {
         "samples": samples,
         "by_influence": {
-            name: _facts(values, named, classes, labels, np.sqrt(squared_distances(images, works)))
+            name: _facts(values, *(each[: len(values)] for each in (named, classes, distances)), labels)
             for name, values in found.items()
         },
         "same_class_by_chance": rounded(np.mean(labels[None, :] == classes[:, None])),
@@ -105,7 +109,7 @@ def attributions(setting: Setting, trained: Trained, digits: Digits, samples: in
 
 
 def _facts(
-    influence: np.ndarray, named: np.ndarray, classes: np.ndarray, labels: np.ndarray, distance: np.ndarray
+    influence: np.ndarray, named: np.ndarray, classes: np.ndarray, distance: np.ndarray, labels: np.ndarray
 ) -> dict[str, Any]:
     rows = np.arange(len(influence))
     own = influence[rows, named]

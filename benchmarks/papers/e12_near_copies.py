@@ -10,6 +10,7 @@ knows its works perfectly, which is the end of all training.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import Any
 
@@ -24,10 +25,11 @@ KINDS = ("images", "top", "nearest")
 
 def main() -> int:
     """Measure, write the result, and return 1 unless samples are copies and works stand out."""
-    setting, options = arguments(NAME, units=[64, 300], samples=512, attributed=32)
+    setting, options = arguments(NAME, units=[64, 300], samples=512, attributed=32, ablated=[32, 32])
     cases, shown = [], []
-    for units in setting.rungs(options.units):
-        case = measure(setting, units, options.samples, options.attributed)
+    ablations = itertools.chain(options.ablated, itertools.repeat(options.ablated[-1]))
+    for units, ablated in zip(setting.rungs(options.units), ablations, strict=False):
+        case = measure(setting, units, options.samples, options.attributed, ablated)
         shown.append({kind: case["attribution"].pop(kind) for kind in KINDS})
         cases.append(case)
     side = int(np.sqrt(shown[0]["images"].shape[1]))
@@ -39,10 +41,10 @@ def main() -> int:
     return keep(NAME, setting, claim, {"cases": cases, "held": held})
 
 
-def measure(setting: Setting, units: int, samples: int, attributed: int) -> dict[str, Any]:
-    """Copies and attributions of one ensemble."""
+def measure(setting: Setting, units: int, samples: int, attributed: int, ablated: int) -> dict[str, Any]:
+    """Copies and attributions of one ensemble; of ``ablated`` samples also by ablation."""
     trained, digits = setting.ensemble_of(units), setting.digits()
-    found = attributions(setting, trained, digits, attributed, by_ablation=True)
+    found = attributions(setting, trained, digits, attributed, ablated)
     copied = copying(trained, digits, samples)
     return {
         "ensemble": trained.facts,

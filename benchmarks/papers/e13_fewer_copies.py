@@ -21,7 +21,7 @@ def main() -> int:
     few = copying(fewer, digits, options.samples)
     trained = setting.ensemble_of(options.units)
     many = copying(trained, digits, options.samples)
-    found = attributions(setting, trained, digits, options.attributed, by_ablation=False)
+    found = attributions(setting, trained, digits, options.attributed)
     plot(
         setting.name_of(NAME),
         f"E13: {trained.units} units",

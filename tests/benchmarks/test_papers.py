@@ -202,7 +202,7 @@ def test_another_file_is_no_squeezenet(tmp_path: Path) -> None:
         ("e04_ensemble_against_members", "--units 12 --samples 8 --unseen 60"),
         pytest.param("e06_classes_as_units", "--samples 8", marks=pytest.mark.slow),
         pytest.param("e07_class_influence", "--samples 8", marks=pytest.mark.slow),
-        pytest.param("e12_near_copies", "--units 12 --samples 8 --attributed 3", marks=pytest.mark.slow),
+        pytest.param("e12_near_copies", "--units 12 --samples 8 --attributed 3 --ablated 2", marks=pytest.mark.slow),
         pytest.param("e13_fewer_copies", "--few 6 --units 12 --samples 8 --attributed 3", marks=pytest.mark.slow),
     ],
 )
