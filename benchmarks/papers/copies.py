@@ -94,7 +94,7 @@ def attributions(setting: Setting, trained: Trained, digits: Digits, samples: in
     return {
         "samples": samples,
         "by_influence": {
-            name: _facts(values, *(each[: len(values)] for each in (named, classes, distances)), labels)
+            name: _facts(values, named[: len(values)], classes[: len(values)], distances[: len(values)], labels)
             for name, values in found.items()
         },
         "same_class_by_chance": rounded(np.mean(labels[None, :] == classes[:, None])),
