@@ -37,14 +37,23 @@ def ablation_weights(membership: BoolArray) -> Float[Tensor, "unit member"]:
         CapacityError: a unit that every member saw.
         UsageError: not a matrix.
     """
-    _check_matrix(membership)
+    check_removable(membership)
     survivors = ~membership
-    count = survivors.sum(axis=1, keepdims=True)
-    if not count.all():
+    return torch.from_numpy(survivors / survivors.sum(axis=1, keepdims=True))
+
+
+def check_removable(membership: BoolArray) -> None:
+    """Check that each row's unit leaves some members.
+
+    Raises:
+        CapacityError: a unit that every member saw.
+        UsageError: not a matrix.
+    """
+    _check_matrix(membership)
+    if membership.all(axis=1).any():
         raise CapacityError(
             f"all {membership.shape[1]} members saw this unit: it cannot be removed; encode with a smaller weight h"
         )
-    return torch.from_numpy(survivors / count)
 
 
 def joint_ablation_weights(membership: BoolArray) -> Float[Tensor, " member"]:

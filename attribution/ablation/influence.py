@@ -6,8 +6,8 @@ h/n,
 
     influence(x)^2 ~ c^T G c / (n - h)^2
 
-so one Jacobian per sample gives the influence of every unit of any data set at the price of n^2
-products each.
+so one Jacobian per sample gives the influence of every unit of any data set, at the price of a few
+look-ups each (:mod:`attribution.ablation.scan`).
 
 Influences to first order are estimates. They depend on the members more than on the unit, so
 reports show them beside the evidence and never as evidence; see ``docs/method.md``.
@@ -23,14 +23,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attribution.ablation.exact import BoolArray, ablation_weights
+from attribution.ablation.exact import BoolArray, ablation_weights, check_removable
+from attribution.ablation.scan.form import CODES_AT_ONCE, QuadraticForm
 from attribution.metrics.euclidean import euclidean_scale
+from registry.encodings.words import words_of_bits
 from registry.errors import UsageError
 
 FloatArray = npt.NDArray[np.float64]
-
-UNITS_AT_ONCE = 65536
-"""Bounds the memory of :func:`influences`: 32 MiB at n = 64."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def gram(jacobian: Float[Tensor, "batch member channel height width"]) -> Float[
 
 
 def influences(
-    gram_matrix: Float[Tensor, "member member"], membership: BoolArray, values: int, *, at_once: int = UNITS_AT_ONCE
+    gram_matrix: Float[Tensor, "member member"], membership: BoolArray, values: int, *, at_once: int = CODES_AT_ONCE
 ) -> FloatArray:
     """First-order influences on one sample, in the scale of :mod:`attribution.metrics.euclidean`.
 
@@ -57,7 +56,7 @@ def influences(
         gram_matrix: G of the sample.
         membership: one row per unit, one column per member.
         values: number of values of the output, channels x height x width.
-        at_once: units per matrix product; changes memory only.
+        at_once: units that one core takes at a time; changes speed only.
 
     Raises:
         CapacityError: a unit that every member saw.
@@ -68,7 +67,7 @@ def influences(
 
 
 def square_influences(
-    gram_matrix: Float[Tensor, "member member"], membership: BoolArray, *, at_once: int = UNITS_AT_ONCE
+    gram_matrix: Float[Tensor, "member member"], membership: BoolArray, *, at_once: int = CODES_AT_ONCE
 ) -> FloatArray:
     """c^T G c / (n - h)^2 of every unit: the square of its unscaled influence.
 
@@ -81,15 +80,9 @@ def square_influences(
     n = gram_matrix.shape[0]
     if membership.ndim != 2 or membership.shape[1] != n:
         raise UsageError(f"membership of shape {membership.shape}, expected one column for each of the {n} members")
-    g = gram_matrix.double().cpu()
-    squares = []
-    for start in range(0, len(membership), at_once):
-        move = ablation_weights(membership[start : start + at_once]) - 1.0 / n
-        squares.append(((move @ g) * move).sum(dim=1))
-    square = torch.cat(squares) if squares else torch.zeros(0, dtype=torch.float64)
-    # G is positive semidefinite up to rounding, which may leave a square slightly below zero.
-    result: FloatArray = square.clamp(min=0).numpy()
-    return result
+    check_removable(membership)
+    form = QuadraticForm.of_gram(gram_matrix.double().cpu().numpy())
+    return form.values(words_of_bits(membership), at_once)
 
 
 def synthetic_ablation(

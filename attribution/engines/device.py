@@ -33,10 +33,10 @@ def choose_device(name: str | None = None, workers: int | None = None) -> Device
         raise UsageError(f"device {chosen!r} is not available here: choose cpu, or cuda where torch finds a GPU")
     if workers is not None and workers < 1:
         raise UsageError(f"{workers} workers: expected at least 1")
-    return Device(chosen, workers or (_cores() if chosen == "cpu" else 1))
+    return Device(chosen, workers or (usable_cores() if chosen == "cpu" else 1))
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

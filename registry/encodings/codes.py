@@ -64,7 +64,7 @@ def capacity(n: int, h: int, code_format: int = FIRST_FORMAT) -> int:
         UsageError: n is not in 2..64, or h is not in 1..n-1 (units need members with and without).
     """
     check_size(n, h)
-    return comb(n, h) // 2 if _halved(n, h, code_format) else comb(n, h)
+    return comb(n, h) // 2 if halved(n, h, code_format) else comb(n, h)
 
 
 def default_weight(n: int) -> int:
@@ -95,7 +95,7 @@ def codes_of(
             f"{n} members with weight {h} hold; use more members"
         )
     shuffled = _shuffle(places.astype(np.uint64).ravel(), size, code_format, "codes", (seed, n, h))
-    if not _halved(n, h, code_format):
+    if not halved(n, h, code_format):
         return words_of_ranks(shuffled, n, h)
     return words_of_places(shuffled, n, h, np.full(shuffled.shape, all_members(n)), n, orientation_of(seed, n, n, h))
 
@@ -115,7 +115,7 @@ def numbers_of(
         wrong |= words >= np.uint64(1 << n)
     if wrong.any():
         raise UsageError(f"got the code {int(words[wrong][0]):#x}, expected {n} bits with {h} set")
-    if _halved(n, h, code_format):
+    if halved(n, h, code_format):
         flipped = words >> np.uint64(n - 1) == 1
         named = np.where(flipped, words ^ all_members(n), words)
         mirrored = _coins(named, orientation_of(seed, n, n, h)) != flipped
@@ -195,7 +195,8 @@ def words_of_places(places: Words, m: int, h: int, supports: Words, n: int, orie
     return np.where(_coins(named, orientation), named ^ supports, named)
 
 
-def _halved(n: int, h: int, code_format: int) -> bool:
+def halved(n: int, h: int, code_format: int) -> bool:
+    """Whether one word of each pair of complements is a code."""
     return code_format != FIRST_FORMAT and 2 * h == n
 
 
@@ -224,6 +225,17 @@ def _round_keys(code_format: int, purpose: str, key: tuple[int, int, int], numbe
         attempt += 1
 
 
+def shuffle_of(seed: int, n: int, h: int, code_format: int = FIRST_FORMAT) -> tuple[Words, Words]:
+    """K and the key of the coin of each round of P, for loops that are compiled."""
+    return _rounds(capacity(n, h, code_format), code_format, "codes", (seed, n, h))
+
+
+def _rounds(size: int, code_format: int, purpose: str, key: tuple[int, int, int]) -> tuple[Words, Words]:
+    made = [_round_keys(code_format, purpose, key, number, size) for number in range(6 * size.bit_length() + 32)]
+    chosen, coins = np.array(made, dtype=np.uint64).T
+    return np.ascontiguousarray(chosen), np.ascontiguousarray(coins)
+
+
 def _shuffle(
     values: Words, size: int, code_format: int, purpose: str, key: tuple[int, int, int], *, backwards: bool = False
 ) -> Words:
@@ -233,11 +245,8 @@ def _shuffle(
     the pair. A round is its own inverse, so the reverse order undoes the shuffle. The paper's bound
     needs 6 log2(size) rounds; 32 more are for the smallest sizes.
     """
-    rounds = 6 * size.bit_length() + 32
-    made = [_round_keys(code_format, purpose, key, number, size) for number in range(rounds)]
-    partners = np.array([partner for partner, _ in made], dtype=np.uint64)
-    keys = np.array([coin for _, coin in made], dtype=np.uint64)
-    order = range(rounds - 1, -1, -1) if backwards else range(rounds)
+    partners, keys = _rounds(size, code_format, purpose, key)
+    order = range(len(keys) - 1, -1, -1) if backwards else range(len(keys))
     shuffled = values.copy()
     for start in range(0, shuffled.size, _BLOCK):
         block = shuffled[start : start + _BLOCK]

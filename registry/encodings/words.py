@@ -23,7 +23,7 @@ MAX_MEMBERS = 64
 
 Words: TypeAlias = NDArray[np.uint64]
 
-_BINOMIAL = np.array([[comb(p, j) for j in range(MAX_MEMBERS + 1)] for p in range(MAX_MEMBERS)], dtype=np.uint64)
+BINOMIALS = np.array([[comb(p, j) for j in range(MAX_MEMBERS + 1)] for p in range(MAX_MEMBERS)], dtype=np.uint64)
 
 
 def check_size(n: int, h: int) -> None:
@@ -44,6 +44,18 @@ def bits(codes: Sequence[int] | Words, n: int) -> NDArray[np.bool_]:
     return (words >> np.arange(n, dtype=np.uint64) & np.uint64(1)).astype(np.bool_)
 
 
+def words_of_bits(membership: NDArray[np.bool_]) -> Words:
+    """The inverse of :func:`bits`: one word per row of at most 64 columns.
+
+    >>> words_of_bits(np.array([[True, False, True]])).tolist()
+    [5]
+    """
+    octets = np.zeros((len(membership), MAX_MEMBERS // 8), dtype=np.uint8)
+    packed = np.packbits(membership, axis=1, bitorder="little")
+    octets[:, : packed.shape[1]] = packed
+    return octets.view("<u8").astype(np.uint64, copy=False).ravel()
+
+
 def all_members(n: int) -> np.uint64:
     """The word with all n bits set."""
     return np.uint64((1 << n) - 1)
@@ -55,7 +67,7 @@ def words_of_ranks(ranks: Words, n: int, h: int) -> Words:
     left = np.full(ranks.shape, h, dtype=np.intp)
     words = np.zeros(ranks.shape, dtype=np.uint64)
     for p in range(n - 1, -1, -1):
-        below = _BINOMIAL[p][left]  # words with the remaining ones all below p
+        below = BINOMIALS[p][left]  # words with the remaining ones all below p
         chosen = rest >= below
         rest -= below * chosen
         left -= chosen
@@ -70,7 +82,7 @@ def ranks_of_words(words: Words, n: int) -> Words:
     for p in range(n):
         chosen = (words >> np.uint64(p) & np.uint64(1)).astype(np.bool_)
         ones += chosen
-        ranks += _BINOMIAL[p][ones] * chosen
+        ranks += BINOMIALS[p][ones] * chosen
     return ranks
 
 

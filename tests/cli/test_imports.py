@@ -17,7 +17,7 @@ from tests.support.works import write_pictures
 
 HEAVY = (
     *("torch", "diffusers", "transformers", "peft", "duckdb", "sqlalchemy", "numpy", "PIL", "pyarrow"),
-    *("jinja2", "matplotlib", "scipy"),
+    *("jinja2", "matplotlib", "numba", "scipy"),
 )
 
 PROGRAM = """

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from registry.encodings import codes
-from registry.encodings.words import bits, words_of_ranks
+from registry.encodings.words import bits, words_of_bits, words_of_ranks
 from registry.errors import CapacityError, UsageError
 
 SMALL = [(n, h) for n in range(2, 10) for h in range(1, n)]
@@ -65,6 +65,13 @@ def test_a_numpy_integer_gives_the_codes_of_the_equal_python_int() -> None:
     assert codes.numbers_of(seed, n, h, words).tolist() == [0, 1, 2]  # type: ignore[arg-type]
     drawn = codes.decoys(seed, n, h, 3, 4, draw_seed=np.int64(2))  # type: ignore[arg-type]
     assert drawn.tolist() == codes.decoys(5, 10, 5, 3, 4, draw_seed=2).tolist()
+
+
+@given(st.integers(1, 64).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.integers(0, 2**n - 1), max_size=9))))
+def test_words_and_their_bits_are_inverse(sized: tuple[int, list[int]]) -> None:
+    """Any number of members, no word at all too."""
+    n, words = sized
+    assert words_of_bits(bits(words, n)).tolist() == words
 
 
 def test_ranks_are_those_of_the_combinatorial_number_system() -> None:
