@@ -130,9 +130,12 @@ class NullCalibration:
     """Share of audits with a discovery: the false discovery rate, as all units are null."""
     main_sources: Share
     """Share of audits that name a main source."""
+    matters: Share
+    """Share of audits that name a main source, or a unit that contributes."""
     false_discovery_rate: float
     main_source: float
-    """Threshold of the lower end of the effect."""
+    contributes: float
+    """Thresholds of the lower end of the effect."""
 
     @property
     def more_than_allowed_p(self) -> float:
@@ -154,7 +157,9 @@ class NullCalibration:
             "false_discovery_rate": self.false_discovery_rate,
             "audits_with_a_discovery": self.discoveries.to_json(),
             "audits_with_a_main_source": self.main_sources.to_json(),
+            "audits_with_a_unit_that_matters": self.matters.to_json(),
             "main_source": self.main_source,
+            "contributes": self.contributes,
             "more_discoveries_than_allowed_p": self.more_than_allowed_p,
         }
 
@@ -181,7 +186,7 @@ def null_calibration(
         raise UsageError(f"ensemble {auditor.context.ensemble.id} has no samples: run `creditline sample` first")
     settings = auditor.context.settings
     seeds = np.random.default_rng(seed).integers(0, 2**62, redraws)
-    ranks, discovered, named, places = [], [], [], 0
+    ranks, discovered, named, matters, places = [], [], [], [], 0
     for redraw, code_seed in enumerate(seeds.tolist()):
         listed = prepared[redraw % len(prepared)]
         found = listed.test(auditor, auditor.context.assignment.dealt_anew(code_seed), redraw)
@@ -195,6 +200,7 @@ def null_calibration(
         passes = found.q_value <= settings.false_discovery_rate
         discovered.append(bool(passes.any()))
         named.append(bool((passes & (found.effects.low >= settings.main_source)).any()))
+        matters.append(bool((passes & (found.effects.low >= settings.contributes)).any()))
     first = np.array(ranks)
     distance, uniform_p = uniformity(np.ceil(first * places - 1e-9).astype(np.int64), places, seed)
     return NullCalibration(
@@ -206,8 +212,10 @@ def null_calibration(
         small=share_of(first <= 0.05),
         discoveries=share_of(np.array(discovered)),
         main_sources=share_of(np.array(named)),
+        matters=share_of(np.array(matters)),
         false_discovery_rate=settings.false_discovery_rate,
         main_source=settings.main_source,
+        contributes=settings.contributes,
     )
 
 

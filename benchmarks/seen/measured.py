@@ -40,7 +40,7 @@ class Sizes:
     """Works with changed copies."""
 
 
-SIZES = {"flags": Sizes(), "emoji": Sizes(), "cifar": Sizes(32, 64, 8)}
+SIZES = {"flags": Sizes(), "emoji": Sizes(), "cifar": Sizes(32, 64, 8), "digits": Sizes()}
 """Fewer photographs, for time."""
 CODE_SEED = 7
 AT_ONCE = 8

@@ -186,10 +186,14 @@ def _null(facts: Measured) -> Section:
     )
     if not facts.measured:
         return Section(title, question, not_measured=facts.reason)
-    named = facts.share("audits_with_a_main_source")
+    graded = (
+        ("audits with a main source or a work that contributes", "audits_with_a_unit_that_matters"),
+        ("audits with a main source", "audits_with_a_main_source"),
+    )
     rows = (
         _share_row("audits with a finding", facts, "audits_with_a_discovery"),
-        *([] if named is None else [_share_row("audits with a main source", facts, "audits_with_a_main_source")]),
+        # Evaluations of earlier versions have no grades.
+        *(_share_row(text, facts, name) for text, name in graded if facts.share(name) is not None),
         _share_row("first-ranked units with p ≤ 0.05", facts, "p_at_most_0.05"),
         ("p-values not uniform: p (Kolmogorov and Smirnov)", facts.number_text("kolmogorov_smirnov_p"), "", ""),
         ("more findings than allowed: p", facts.number_text("more_discoveries_than_allowed_p"), "", ""),
