@@ -20,8 +20,9 @@ the members.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -151,12 +152,15 @@ def main() -> int:
         if name in sources:
             bench = prepared(name, sources[name], options.members, options.samples)
             found[name] = kept_or_measured(options.cache, name, lambda bench=bench: measured(bench, network))
-            wrong[name] = wrong_codes(bench, options.redraws)
+            wrong[name] = kept_json(
+                options.cache / f"{name}-wrong-codes.json", lambda bench=bench: wrong_codes(bench, options.redraws)
+            )
             print(name, wrong[name], flush=True)
     for home in options.home:
         found[home.name] = kept(home, options.samples, network, options.cache)
-        null = null_calibration(auditor_of(home, replace(DEFAULTS, jacobian=False)), options.redraws).to_json()
-        wrong[home.name] = {part: null[part] for part in WRONG}
+        wrong[home.name] = kept_json(
+            options.cache / f"{home.name}-wrong-codes.json", lambda home=home: wrong_codes_of(home, options.redraws)
+        )
     results, held = concluded(found)
     command = (
         "python -m benchmarks.held_out_sizes --members CACHE --source flags=DIR --source emoji=DIR --source cifar=DIR "
@@ -232,6 +236,19 @@ def wrong_codes(bench: Bench, redraws: int) -> dict[str, Any]:
         named.append(MAIN_SOURCE in grades)
     figures = (first, discovered, matters, named)
     return {name: share_of(np.array(each)).to_json() for name, each in zip(WRONG, figures, strict=True)}
+
+
+def wrong_codes_of(home: Path, redraws: int) -> dict[str, Any]:
+    """The same of a home's samples."""
+    null = null_calibration(auditor_of(home, replace(DEFAULTS, jacobian=False)), redraws).to_json()
+    return {part: null[part] for part in WRONG}
+
+
+def kept_json(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Facts from a file, or measured now."""
+    if not path.exists():
+        path.write_text(json.dumps(measure()))
+    return dict(json.loads(path.read_text()))
 
 
 def summed(wrong: dict[str, dict[str, Any]]) -> dict[str, Any]:

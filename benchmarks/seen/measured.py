@@ -22,6 +22,7 @@ from attribution.seen.views import nearest_view
 from benchmarks.lds.data import Material, material
 from benchmarks.lds.ground_truth import MEMBERS, ONES, models_of
 from benchmarks.seen.copies import KINDS, changed
+from benchmarks.shares.truth import stacked
 from registry.encodings.codes import codes_of
 from registry.encodings.words import bits
 from registry.home import write_atomically
@@ -82,7 +83,7 @@ def measure_set(name: str, source: Path | None, cache: Path) -> SetMeasured:
     found = material(name, source, sizes.unseen)
     membership = bits(codes_of(CODE_SEED, MEMBERS, ONES, np.arange(len(found.works))), MEMBERS)
     stack = models_of(found, cache / name, "members", membership.T, 0)
-    members = Ensemble([stack.model(index) for index in range(len(stack))])
+    members = stacked(stack)
     works = found.works[: sizes.shown]
     copied = {
         kind: np.stack([changed(work, kind, row) for row, work in enumerate(works[: sizes.copied])]) for kind in KINDS
