@@ -24,7 +24,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -151,15 +151,15 @@ def main() -> int:
     for name in SETS:
         if name in sources:
             bench = prepared(name, sources[name], options.members, options.samples)
-            found[name] = kept_or_measured(options.cache, name, lambda bench=bench: measured(bench, network))
+            found[name] = kept_or_measured(options.cache, name, partial(measured, bench, network))
             wrong[name] = kept_json(
-                options.cache / f"{name}-wrong-codes.json", lambda bench=bench: wrong_codes(bench, options.redraws)
+                options.cache / f"{name}-wrong-codes.json", partial(wrong_codes, bench, options.redraws)
             )
             print(name, wrong[name], flush=True)
     for home in options.home:
         found[home.name] = kept(home, options.samples, network, options.cache)
         wrong[home.name] = kept_json(
-            options.cache / f"{home.name}-wrong-codes.json", lambda home=home: wrong_codes_of(home, options.redraws)
+            options.cache / f"{home.name}-wrong-codes.json", partial(wrong_codes_of, home, options.redraws)
         )
     results, held = concluded(found)
     command = (
