@@ -9,12 +9,13 @@ random stay exchangeable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
+from attribution.firmness.similarity import Features, Similarity, prototype_similarity
 from attribution.imitation.encoders import OpenEncoder
 from attribution.imitation.identification import Probe, Prototypes, Standard, text_scores
 from attribution.imitation.matching import nearer_shares
@@ -57,7 +58,8 @@ class Classifiers:
     level: Float64[np.ndarray, " feature"]
     """Mean feature of the audited artists' works, each artist with the same weight."""
     texts: Float32[np.ndarray, "artist feature"] | None
-    scores: Mapping[MethodName, Callable[[Float64[np.ndarray, "image feature"]], Float64[np.ndarray, "image artist"]]]
+    prototypes: Prototypes
+    probe: Probe
 
     @classmethod
     def learn(
@@ -71,13 +73,18 @@ class Classifiers:
         """Learn from the works' features; ``texts``: one per artist and distractor."""
         standard = Standard.of(features)
         works = standard(features)
-        scores = {
-            "prototype": Prototypes.learn(works, artist_of_work).scores,
-            "probe": Probe.learn(works, artist_of_work).scores,
-        }
         encoded = None if encoder.texts is None else encoder.texts(texts)
         own = [np.asarray(features[artist_of_work == number], np.float64).mean(axis=0) for number in range(artists)]
-        return cls(standard, works, artist_of_work, artists, np.mean(own, axis=0), encoded, scores)  # type: ignore[arg-type]  # mypy takes the keys for any str
+        return cls(
+            standard,
+            works,
+            artist_of_work,
+            artists,
+            np.mean(own, axis=0),
+            encoded,
+            Prototypes.learn(works, artist_of_work),
+            Probe.learn(works, artist_of_work),
+        )
 
     def common_look(self, features: Float32[np.ndarray, "image feature"]) -> Float64[np.ndarray, " feature"]:
         """What all these images have in common beside the works."""
@@ -92,8 +99,11 @@ class Classifiers:
         """
         found = self.standard(features)
         apart = found if look is None else self.standard(features - look)
-        scores = {name: score(found) for name, score in self.scores.items()}
-        scores["relative"] = self.scores["probe"](apart)
+        scores: dict[MethodName, Float64[np.ndarray, "image artist"]] = {
+            "prototype": self.prototypes.scores(found),
+            "probe": self.probe.scores(found),
+            "relative": self.probe.scores(apart),
+        }
         if self.texts is not None:
             scores = {"zero-shot": text_scores(features, self.texts), **scores}
         return Answers(
@@ -101,3 +111,30 @@ class Classifiers:
             {name: each[:, : self.artists].argmax(axis=1) for name, each in scores.items()},
             nearer_shares(apart, self.works, self.artist_of_work, self.artists),
         )
+
+    @property
+    def methods(self) -> tuple[MethodName, ...]:
+        """The classifiers of this audit."""
+        own: tuple[MethodName, ...] = ("prototype", "probe", "relative")
+        return own if self.texts is None else ("zero-shot", *own)
+
+    def similarity(self, method: MethodName, features: Features, look: Float64[np.ndarray, " feature"]) -> Similarity:
+        """One classifier of the images as a verdict to attack.
+
+        ``features``: of the audit's encoder, differentiable; ``look``: the common look of the
+        images.
+        """
+        if method == "zero-shot" and self.texts is not None:
+            texts = np.asarray(self.texts, np.float64)
+            lengths = np.linalg.norm(texts, axis=1, keepdims=True)
+            directions = np.divide(texts, lengths, out=np.zeros_like(texts), where=lengths > 0)
+            width = texts.shape[1]
+            return prototype_similarity(method, features, np.zeros(width), np.ones(width), directions)
+        mean, deviation = self.standard.mean, self.standard.deviation
+        if method == "prototype":
+            return prototype_similarity(method, features, mean, deviation, self.prototypes.means)
+        if method == "relative":
+            mean = mean + look
+        level = self.probe.level - self.probe.mean @ self.probe.weights
+        directions = np.ascontiguousarray(self.probe.weights.T)
+        return prototype_similarity(method, features, mean, deviation, directions, level)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 from PIL import Image
 
 from attribution.engines.device import Device
@@ -22,6 +22,7 @@ from attribution.imitation.ablation import WithoutArtist, without_artists
 from attribution.imitation.classifiers import Answers, Classifiers
 from attribution.imitation.copies import near_copies
 from attribution.imitation.encoders import OpenEncoder
+from attribution.imitation.firm import attacked_images, firm_facts
 from attribution.imitation.inputs import Audited, pixels_at
 from attribution.imitation.pictures import keep_pictures, made_again
 from attribution.imitation.splits import held_out_works
@@ -29,7 +30,7 @@ from attribution.imitation.summary import Group, ablation_facts, assignment_fact
 from registry.errors import UsageError
 from registry.ids import content_id
 from registry.imitations.artists import FEWEST_WORKS, ArtistWorks, all_works_of, read_works_of
-from registry.imitations.facts import ArtistPart, Distractor, ImagePart, ImitationFacts, Missing, Settings
+from registry.imitations.facts import ArtistPart, Distractor, Firm, ImagePart, ImitationFacts, Missing, Settings
 from registry.similarity.groups import pairs_among
 from registry.similarity.hamming_join import groups
 from registry.storage.database import Registry
@@ -112,7 +113,8 @@ class ImitationAudit:
                 "works": [[each.name, *each.sha256] for each in self.works],
                 "artists": self.artists,
                 "encoder": self.encoder.facts.model_dump(),
-                "settings": self.settings.model_dump(),
+                # Audits on record have their id from before there were settings with a default.
+                "settings": self.settings.model_dump(exclude_defaults=True),
                 "ensemble": self.ensemble,
             },
         )
@@ -177,10 +179,25 @@ class ImitationAudit:
             if self.ensemble is None
             else ablation_facts(images, rows, without, control_rows, control, list(again.values()), self.settings.seed),
             images=self._image_parts(images, copies, rows, without, made),
+            **self._firmness(classifiers, look, image_pixels, report),
             findings=list(self.audited.findings),
             versions=versions_of(device.name),
             seconds=round(time.monotonic() - begun, 1),
         )
+
+    def _firmness(
+        self, classifiers: Classifiers, look: Float64[np.ndarray, " feature"], pixels: Pixels, report: Report
+    ) -> dict[str, Firm]:
+        """How firm identifications are, if that was asked for."""
+        if not self.settings.firm:
+            return {}
+        rows = attacked_images(self._artist_of_image, self.settings.firm, self.settings.seed)
+
+        def advance(done: int) -> None:
+            report("images attacked", done, len(rows))
+
+        firm = firm_facts(classifiers, self.encoder, look, pixels, rows, self.names, self.settings.firm, advance)
+        return {"firmness": firm}
 
     @property
     def _artist_of_image(self) -> Int64[np.ndarray, " image"]:

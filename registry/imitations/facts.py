@@ -65,6 +65,7 @@ class Settings(Part):
     text: str = Field(description="Template of the texts of the zero-shot question.")
     rate: float = Field(description="An artist is matched if its q is at or under this.")
     seed: int
+    firm: int = Field(default=0, description="Images of each artist whose identifications are attacked; 0: none.")
 
 
 class ArtistPart(Part):
@@ -175,6 +176,40 @@ class ImagePart(Part):
     identified_without: dict[str, str]
 
 
+class FirmChange(Part):
+    """The smallest change of an image that an attack found to turn its identification."""
+
+    into: str = Field(description="The artist or distractor that the changed image is taken for.")
+    l2: float = Field(description="Length of the change over all values, in grey levels of 255.")
+    linf: int = Field(description="The largest change of a value, in grey levels.")
+
+
+class FirmVerdict(Part):
+    """How firm one classifier's identification of one image is."""
+
+    image: int = Field(description="Place in the list of images, from 0.")
+    method: MethodName
+    taken_for: str
+    smallest_l2: FirmChange | Missing
+    smallest_linf: FirmChange | Missing
+    benign: int = Field(description="Benign changes that were tried: JPEG, scaling, one pixel, a cut edge.")
+    turned_by: list[str] = Field(description="Those that turn the identification.")
+
+
+class Firm(Part):
+    """How firm identifications are, on some images of each artist."""
+
+    images_each: int = Field(description="Images asked for of each artist, drawn at random.")
+    most_images: int = Field(description="Images that are attacked, at most.")
+    invisible: int = Field(description="A change of at most so many grey levels in each value is called invisible.")
+    order_l2: float = Field(
+        description="Order of magnitude of the sensitivity theorem for images of this size, in grey levels (L2)."
+    )
+    source: str = Field(description="Of the theorem.")
+    conditions: str = Field(description="Of the theorem.")
+    verdicts: list[FirmVerdict]
+
+
 class Distractor(Part):
     """An artist that no image is meant to imitate."""
 
@@ -198,6 +233,12 @@ class ImitationFacts(Part):
     assignment: Assignment
     ablation: Ablation | Missing
     images: list[ImagePart]
+    firmness: Firm | Missing = Field(
+        default=Missing(
+            not_measured="it was not asked for; `creditline imitate --firm 1` attacks an image of each artist"
+        ),
+        description="How small a change of an image makes a classifier take it for another artist.",
+    )
     findings: list[str] = Field(description="What was left out, and why.")
     versions: dict[str, str]
     seconds: float
@@ -212,4 +253,7 @@ class ImitationFacts(Part):
             raise ValueError("lists about artists differ in length")
         if any(not 0 <= image.artist < len(self.artists) for image in self.images):
             raise ValueError("an image names an artist that is not in the list")
+        attacked = [] if isinstance(self.firmness, Missing) else self.firmness.verdicts
+        if any(not 0 <= each.image < len(self.images) for each in attacked):
+            raise ValueError("firmness names an image that is not in the list")
         return self

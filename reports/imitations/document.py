@@ -1,4 +1,4 @@
-"""The document of an imitation audit: the facts of the log's event; page, JSON and two tables."""
+"""The document of an imitation audit: the facts of the log's event; page, JSON and tables."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from registry.home import Home
 from registry.imitations.facts import SHA256, ImitationFacts
 from registry.imitations.record import EVENT, KeptImitation, named_imitation
 from registry.storage.database import Registry, driver_of
-from reports.imitations.page import CARDS, SHOWN, Shown, artist_rows, image_rows, page_values
+from reports.imitations.page import CARDS, SHOWN, Shown, artist_rows, firm_rows, image_rows, page_values
 from reports.issuing.document import Document, Reading
 from reports.rendering.pictures import read_picture
 
 VERSION: Literal[1] = 1
-ARTISTS, IMAGES = "artists.csv", "images.csv"
+ARTISTS, IMAGES, FIRMNESS = "artists.csv", "images.csv", "firmness.csv"
 """Names of the tables in the scratch folder."""
 SIDE = 176
 """Pixels of a thumbnail's longer side."""
@@ -71,12 +71,16 @@ def _read(registry: Registry, imitation_id: str, scratch: Path) -> Reading[Imita
         hashes = dict(connection.execute("SELECT id, sha256 FROM asset WHERE list_contains(?, id)", [shown]).fetchall())
     write_listing(pa.Table.from_pylist(artist_rows(facts)[0]), scratch / ARTISTS)
     write_listing(pa.Table.from_pylist(image_rows(facts)), scratch / IMAGES)
+    tables = {"artists": scratch / ARTISTS, "images": scratch / IMAGES}
+    if attacked := firm_rows(facts):
+        write_listing(pa.Table.from_pylist(attacked), scratch / FIRMNESS)
+        tables["firmness"] = scratch / FIRMNESS
     return Reading(
         facts.id,
         _with_pictures(registry.home, kept, hashes),
         head,
         f"imitation-{facts.id}",
-        {"artists": scratch / ARTISTS, "images": scratch / IMAGES},
+        tables,
     )
 
 

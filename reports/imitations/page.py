@@ -77,6 +77,9 @@ def page_values(
         "first": words.first_method(facts).name,
         "not_measured_drop": facts.ablation.not_measured if isinstance(facts.ablation, Missing) else None,
         "settings": _settings(facts),
+        "attacked": firm_rows(facts),
+        "firm": None if isinstance(facts.firmness, Missing) else facts.firmness,
+        "not_firm": facts.firmness.not_measured if isinstance(facts.firmness, Missing) else None,
     }
 
 
@@ -160,6 +163,38 @@ def image_rows(facts: ImitationFacts) -> list[dict[str, Any]]:
         }
         for image in facts.images
     ]
+
+
+def firm_rows(facts: ImitationFacts) -> list[dict[str, Any]]:
+    """A row per attacked identification; empty: none was attacked."""
+    if isinstance(facts.firmness, Missing):
+        return []
+    found = []
+    for each in facts.firmness.verdicts:
+        image = facts.images[each.image]
+        least, shortest = each.smallest_linf, each.smallest_l2
+        row: dict[str, Any] = {
+            "artist": facts.artists[image.artist].name,
+            "image": image.name,
+            "sha256": image.sha256,
+            "method": each.method,
+            "taken_for": each.taken_for,
+            "turned_into": None,
+            "grey_levels": None,
+            "length": None,
+            "not_turned": None,
+            "benign_changes": each.benign,
+            "turned_by_benign": len(each.turned_by),
+            "which": "; ".join(each.turned_by),
+        }
+        if isinstance(least, Missing):
+            row["not_turned"] = least.not_measured
+        else:
+            row |= {"turned_into": least.into, "grey_levels": least.linf}
+        if not isinstance(shortest, Missing):
+            row["length"] = _rounded(shortest.l2)
+        found.append(row)
+    return found
 
 
 def _share(found: Counted | Missing) -> float | None:

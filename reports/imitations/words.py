@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry.imitations.facts import Counted, Drop, ImitationFacts, Interval, Matched, Method, Missing
+from registry.imitations.facts import Counted, Drop, Firm, ImitationFacts, Interval, Matched, Method, Missing
 from reports.rendering.wording import count, number, percent, plain
 
 NOT_A_CAUSE = (
@@ -67,7 +67,26 @@ def sentences(facts: ImitationFacts) -> list[str]:
             f"{count(copies, 'image is a near duplicate', 'images are near duplicates')} of a compared work: copies, and not "
             "only imitations."
         )
+    if not isinstance(facts.firmness, Missing):
+        found.append(firmness(facts.firmness))
     return [*found, cause(facts)]
+
+
+def firmness(firm: Firm) -> str:
+    """How small the changes are that turn identifications."""
+    changes = [each.smallest_linf for each in firm.verdicts if not isinstance(each.smallest_linf, Missing)]
+    invisible = sum(change.linf <= firm.invisible for change in changes)
+    tried = count(len({each.image for each in firm.verdicts}), "image")
+    said = (
+        f"Identifications are easily turned: on {tried}, {len(changes):,} of {count(len(firm.verdicts), 'identification')} "
+        "turned into another artist's under attack"
+        if changes
+        else f"No attack on {tried} turned an identification, which does not show that none can"
+    )
+    if changes:
+        said += f", {invisible:,} by an invisible change of at most {count(firm.invisible, 'grey level')} of 255 in each value"
+    benign = sum(bool(each.turned_by) for each in firm.verdicts)
+    return f"{said}. Benign changes, such as JPEG or a move by one pixel, turn {benign:,} of them."
 
 
 def left_in(facts: ImitationFacts) -> list[str]:

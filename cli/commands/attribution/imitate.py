@@ -85,6 +85,16 @@ def imitate(
     rate: Annotated[
         float, typer.Option("--false-discovery-rate", metavar="RATE", min=0.0, max=1.0, help="Largest q of a match.")
     ] = 0.05,
+    firm: Annotated[
+        int,
+        typer.Option(
+            "--firm",
+            metavar="IMAGES",
+            min=0,
+            max=24,
+            help="Attack the identifications of so many images of each artist, at most 24 in all.",
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random choices.")] = 0,
     out: Annotated[
         Path | None,
@@ -110,12 +120,16 @@ def imitate(
     members that saw none of an artist's works make the artist's images again from the same seeds.
     The drop is what training on the artist added.
 
+    With --firm, attacks through the encoder look for the smallest change of an image, in grey
+    levels, that makes a classifier take it for another artist. Benign changes stand beside it. An
+    image takes some seconds to a minute.
+
     The result is an event of the log. The same audit again finds the first.
 
     Examples:
         creditline imitate imitations --weights mobilenet_v2-b0353104.pth --out imitation
         creditline imitate imitations --by creator --artists names.csv --encoder open-clip
-        creditline imitate --samples --by style --out imitation
+        creditline imitate --samples --by style --firm 1 --out imitation
         creditline imitate --show newest --json
     """
     from registry.imitations.facts import Settings
@@ -138,6 +152,7 @@ def imitate(
             text=text if encoder == "open-clip" else "",
             rate=rate,
             seed=seed,
+            firm=firm,
         )
         kept = _measured(registry, folder, artists, settings, encoder, weights, ensemble, device, workers)
     else:

@@ -121,6 +121,35 @@ ABLATION = {
     ],
 }
 
+FIRM: dict[str, Any] = {
+    "images_each": 1,
+    "most_images": 24,
+    "invisible": 2,
+    "order_l2": 2040.0,
+    "source": "Dai and Gifford",
+    "conditions": "It holds for all possible images.",
+    "verdicts": [
+        {
+            "image": 0,
+            "method": "relative",
+            "taken_for": EVIL,
+            "smallest_l2": {"into": "Ben Example", "l2": 31.25, "linf": 4},
+            "smallest_linf": {"into": "Ben Example", "l2": 60.0, "linf": 1},
+            "benign": 8,
+            "turned_by": ["JPEG of quality 75"],
+        },
+        {
+            "image": 0,
+            "method": "probe",
+            "taken_for": EVIL,
+            "smallest_l2": NONE,
+            "smallest_linf": {"not_measured": "no change of up to 64 grey levels was found"},
+            "benign": 8,
+            "turned_by": [],
+        },
+    ],
+}
+
 
 def recorded(tmp_path: Path, **changed: object) -> Registry:
     registry = create_registry(Home(tmp_path / "home"), now=NOW)
@@ -146,6 +175,33 @@ def test_page_json_and_tables_say_the_same(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["identified probe"] for row in rows] == ["0.875", ""]
     assert IMITATION.facts_now(registry, FACTS["id"])["event"] == document["event"]
+
+
+def test_firmness_is_on_page_in_the_table_and_in_words(tmp_path: Path) -> None:
+    """Attacks that found nothing are no proof; without them the page says how to ask."""
+    registry = recorded(tmp_path, firmness=FIRM)
+    page = IMITATION.write(registry, FACTS["id"], tmp_path, NOW).page.read_text(encoding="utf-8")
+    assert "1 grey level of 255" in page
+    assert "no change of up to 64 grey levels was found" in page
+    assert "It holds for all possible images." in page
+    with (tmp_path / f"imitation-{FACTS['id']}-firmness.csv").open(encoding="utf-8", newline="") as file:
+        turned, not_turned = csv.DictReader(file)
+    assert (turned["turned_into"], turned["grey_levels"], turned["length"]) == ("Ben Example", "1", "31.2")
+    assert (turned["which"], turned["turned_by_benign"]) == ("JPEG of quality 75", "1")
+    assert not_turned["not_turned"].startswith("no change")
+    facts = ImitationFacts.model_validate({**FACTS, "firmness": FIRM})
+    (said,) = [sentence for sentence in words.sentences(facts) if "under attack" in sentence]
+    assert "on 1 image, 1 of 2 identifications turned" in said
+    assert "1 by an invisible change of at most 2 grey levels" in said
+    nothing = ImitationFacts.model_validate({**FACTS, "firmness": {**FIRM, "verdicts": FIRM["verdicts"][1:]}})
+    assert any("does not show that none can" in sentence for sentence in words.sentences(nothing))
+    (tmp_path / "other").mkdir()
+    without = IMITATION.write(recorded(tmp_path / "other"), FACTS["id"], tmp_path / "other", NOW)
+    assert "creditline imitate --firm 1" in without.page.read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="firmness names an image"):
+        ImitationFacts.model_validate(
+            {**FACTS, "firmness": {**FIRM, "verdicts": [{**FIRM["verdicts"][0], "image": 1}]}}
+        )
 
 
 def test_a_drop_is_said_with_its_control_and_interval() -> None:
@@ -196,7 +252,7 @@ def test_the_statement_of_the_artist_lists_the_audit(tmp_path: Path) -> None:
 @pytest.mark.browser
 def test_the_page_fits_desk_and_phone(browser: Browser, tmp_path: Path) -> None:
     """With a drop and hostile names; every table says what its cells are about."""
-    registry = recorded(tmp_path, source="samples", ensemble=None, ablation=ABLATION)
+    registry = recorded(tmp_path, source="samples", ensemble=None, ablation=ABLATION, firmness=FIRM)
     written = IMITATION.write(registry, FACTS["id"], tmp_path, NOW)
     for width in (390, 1280):
         with visit(browser, written.page, width, "dark") as page:
