@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -87,6 +87,20 @@ DeviceOption = Annotated[
 WorkersOption = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="Number of parallel processes.", show_default="one per core; one on a GPU"),
+]
+
+EngineOption = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--engine", help="Where tasks run. local: processes of this machine. ray: a Ray cluster."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="With --engine ray: the head of a running cluster that this machine is part of.",
+        show_default="a cluster of this machine alone, for this command",
+    ),
 ]
 
 

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 
 from attribution.engines.interface import Engine, Report, Result, Task
 from attribution.engines.local import LocalProcesses
+from attribution.engines.ray_cluster import RayCluster
 from registry.errors import UsageError
+
+LOCAL, RAY = "local", "ray"
+ENGINES = (LOCAL, RAY)
+"""Processes of this machine, or a Ray cluster."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +25,46 @@ class Device:
     engine: Engine = field(default_factory=LocalProcesses)
 
 
-def choose_device(name: str | None = None, workers: int | None = None) -> Device:
-    """The GPU if torch finds one, else every core of the CPU.
+def choose_device(
+    name: str | None = None, workers: int | None = None, engine: str = LOCAL, address: str | None = None
+) -> Device:
+    """The GPU if torch finds one, else every core of the CPU: of this machine, or of the cluster.
+
+    ``engine``: one of :data:`ENGINES`. ``address``: of a running Ray cluster; None: a cluster of
+    this machine is started. On a cluster, this process computes too, so it needs the device itself.
 
     Raises:
-        UsageError: this machine lacks the device.
+        UsageError: this machine or the cluster lacks the device, or the options contradict each
+            other.
+        MissingPartError: Ray is not installed.
+        InputError: there is no cluster at the address.
     """
     import torch
 
+    if engine not in ENGINES:
+        raise UsageError(f"got the engine {engine!r}, expected one of {', '.join(ENGINES)}")
+    if address is not None and engine != RAY:
+        raise UsageError("--address is that of a Ray cluster: add --engine ray")
     chosen = name or ("cuda" if torch.cuda.is_available() else "cpu")
     if chosen != "cpu" and not (chosen.startswith("cuda") and torch.cuda.is_available()):
         raise UsageError(f"device {chosen!r} is not available here: choose cpu, or cuda where torch finds a GPU")
     if workers is not None and workers < 1:
         raise UsageError(f"{workers} workers: expected at least 1")
+    if engine == RAY:
+        return _on_ray(RayCluster(address, workers or usable_cores()), chosen, workers)
     return Device(chosen, workers or (usable_cores() if chosen == "cpu" else 1))
+
+
+def _on_ray(cluster: RayCluster, name: str, workers: int | None) -> Device:
+    if name not in ("cpu", "cuda"):
+        raise UsageError(
+            f"got --device {name}, expected cpu or cuda: on a Ray cluster, every task gets a GPU of its own"
+        )
+    kind = "CPU" if name == "cpu" else "GPU"
+    count = int(cluster.resources().get(kind, 0))
+    if not count:
+        raise UsageError(f"the Ray cluster has no {kind}: start it with one, or choose another --device")
+    return Device(name, min(workers or count, count), cluster)
 
 
 def usable_cores() -> int:

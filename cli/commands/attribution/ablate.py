@@ -9,7 +9,7 @@ import typer
 
 from cli.commands.attribution.lpips import LpipsFileOption, LpipsOption, load_lpips, narrate_not_measured
 from cli.opening import open_registry
-from cli.options import DeviceOption, HomeOption, JsonOption
+from cli.options import AddressOption, DeviceOption, EngineOption, HomeOption, JsonOption
 from cli.output import echo, narrate, print_json, progress_bars
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
@@ -32,6 +32,8 @@ def ablate(
     lpips: LpipsOption = None,
     lpips_file: LpipsFileOption = None,
     device: DeviceOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,7 +60,9 @@ def ablate(
         holder = None if rightsholder is None else resolve_rightsholder(connection, rightsholder)
     with progress_bars() as progress:
         perceptual = load_lpips(progress, lpips, lpips_file)
-    found = ablate_sample(registry, sample, without or [], choose_device(device, 1), perceptual, holder)
+    found = ablate_sample(
+        registry, sample, without or [], choose_device(device, 1, engine, address), perceptual, holder
+    )
     write_bytes_atomically(out, found.png)
     if as_json:
         facts = {"sample": found.sample_id, "without": list(found.labels), "members": list(found.survivors)}

@@ -11,7 +11,16 @@ import typer
 from cli.commands.attribution.lpips import LpipsFileOption, LpipsOption, load_lpips, narrate_not_measured
 from cli.commands.attribution.rankers import RankerOption, ScoresOption, WeightsOption
 from cli.opening import now, open_registry
-from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, SamplesArgument, WorkersOption
+from cli.options import (
+    AddressOption,
+    DeviceOption,
+    EngineOption,
+    EnsembleOption,
+    HomeOption,
+    JsonOption,
+    SamplesArgument,
+    WorkersOption,
+)
 from cli.output import narrate, plural, print_json, print_table, progress_bars
 from cli.prompts import prompt_given
 from registry.errors import IntegrityError, UsageError
@@ -72,6 +81,8 @@ def audit(
     ensemble: EnsembleOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -132,7 +143,7 @@ def audit(
         main_source=main_source,
         contributes=contributes,
     )
-    where = choose_device(device, workers)
+    where = choose_device(device, workers, engine, address)
     if images:
         serving = serving_ensemble(registry, chosen.id)
         prompt = None if prompt is None else prompt_given(prompt, serving.settings.classes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.opening import ensemble_named, now, open_registry
-from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
+from cli.options import AddressOption, DeviceOption, EngineOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
 from cli.output import echo, narrate, print_json, progress_bars
 from registry.errors import IntegrityError, NotFoundError
 from registry.home import DEFAULT_HOME
@@ -43,6 +43,8 @@ def evaluate(
     ensemble: EnsembleOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,7 +84,7 @@ def evaluate(
                     tasks[what] = progress.add_task(what, total=total)
                 progress.update(tasks[what], advance=done, total=total)
 
-            where = choose_device(device, workers)
+            where = choose_device(device, workers, engine, address)
             auditor = Auditor.prepare(registry, serving_ensemble(registry, chosen.id), auditing, where)
             measure(auditor, settings, now(), advance)
     with registry.session() as session:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.opening import now, open_registry
-from cli.options import DeviceOption, HomeOption, JsonOption, WorkersOption
+from cli.options import AddressOption, DeviceOption, EngineOption, HomeOption, JsonOption, WorkersOption
 from cli.output import echo, narrate, print_json, progress_bars
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
@@ -38,6 +38,8 @@ def firmness(
     ] = True,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,7 +66,7 @@ def firmness(
         audits = [audit.id for audit in (newest_audits(session) if every else named_audits(session, outputs or []))]
     if not audits:
         raise UsageError("no output was audited; run `creditline audit --all`")
-    where = choose_device(device, workers)
+    where = choose_device(device, workers, engine, address)
     with progress_bars() as progress:
         task = progress.add_task("attacking", total=len(audits))
         found = measure_firmness(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.opening import ensemble_named, now, open_registry
-from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
+from cli.options import AddressOption, DeviceOption, EngineOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
 from cli.output import echo, narrate, print_json, print_table, progress_bars
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
@@ -16,6 +18,7 @@ from registry.home import DEFAULT_HOME
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from attribution.engines.device import Device
     from registry.imitations.facts import Settings
     from registry.imitations.record import KeptImitation
     from registry.storage.database import Registry
@@ -107,6 +110,8 @@ def imitate(
     ensemble: EnsembleOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -132,6 +137,7 @@ def imitate(
         creditline imitate --samples --by style --firm 1 --out imitation
         creditline imitate --show newest --json
     """
+    from attribution.engines.device import choose_device
     from registry.imitations.facts import Settings
     from registry.imitations.record import named_imitation
     from reports.imitations.document import IMITATION, imitation_facts
@@ -154,7 +160,8 @@ def imitate(
             seed=seed,
             firm=firm,
         )
-        kept = _measured(registry, folder, artists, settings, encoder, weights, ensemble, device, workers)
+        choose = partial(choose_device, device, workers, engine, address)
+        kept = _measured(registry, folder, artists, settings, encoder, weights, ensemble, choose)
     else:
         with registry.connection() as connection:
             kept = named_imitation(connection, None if show == "newest" else show)
@@ -178,11 +185,9 @@ def _measured(
     encoder: str,
     weights: Path | None,
     ensemble: str | None,
-    device: str | None,
-    workers: int | None,
+    choose: Callable[[], Device],
 ) -> KeptImitation:
     """The audit's record: an earlier one of the same, or a new one."""
-    from attribution.engines.device import choose_device
     from attribution.imitation.encoders import open_encoder
     from attribution.imitation.inputs import images_of_folder, images_of_samples, read_aliases
     from attribution.imitation.run import ImitationAudit
@@ -214,7 +219,7 @@ def _measured(
         with registry.connection() as connection:
             kept = recorded_imitation(connection, audit.id)
         if kept is None:
-            record_imitation(registry, audit.measure(choose_device(device, workers), advance), now())
+            record_imitation(registry, audit.measure(choose(), advance), now())
         else:
             narrate(f"this audit is on record: event {kept.event:,} of the log")
     with registry.connection() as connection:

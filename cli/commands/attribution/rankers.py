@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.opening import ensemble_named, now, open_registry
-from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
+from cli.options import AddressOption, DeviceOption, EngineOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
 from cli.output import narrate, print_json, print_table, progress_bars
 from registry.home import DEFAULT_HOME
 
@@ -71,6 +71,8 @@ def rankers(
     ] = False,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,7 +105,7 @@ def rankers(
     registry = open_registry(home).patient()
     chosen = ensemble_named(registry, ensemble)
     reference = serving_ensemble(registry, chosen.id)
-    where = choose_device(device, workers)
+    where = choose_device(device, workers, engine, address)
     with progress_bars() as progress:
         advance = partial(_advance, progress, progress.add_task("preparing works", total=None))
         needs = ranker_inputs(registry, reference, weights, scores, advance, where.name)

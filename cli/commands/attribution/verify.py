@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.opening import open_registry
-from cli.options import DeviceOption, HomeOption, JsonOption, SamplesArgument, WorkersOption
+from cli.options import (
+    AddressOption,
+    DeviceOption,
+    EngineOption,
+    HomeOption,
+    JsonOption,
+    SamplesArgument,
+    WorkersOption,
+)
 from cli.output import narrate, plural, print_json, print_table, progress_bars
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
@@ -23,6 +31,8 @@ def verify(
     every: Annotated[bool, typer.Option("--all", help="Verify all samples of all ensembles.")] = False,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,7 +54,7 @@ def verify(
     if bool(samples) == every:
         raise UsageError("expected either SAMPLE or --all; `creditline samples` lists the samples")
     registry = open_registry(home)
-    found, where = [], choose_device(device, workers)
+    found, where = [], choose_device(device, workers, engine, address)
     with progress_bars() as progress:
         task = progress.add_task("verifying", total=None)
         for verification in verify_named(registry, samples or None, where):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.opening import ensemble_named, open_registry
-from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption
+from cli.options import AddressOption, DeviceOption, EngineOption, EnsembleOption, HomeOption, JsonOption
 from cli.output import narrate, plural, print_json, print_table, progress_bars
 from registry.home import DEFAULT_HOME
 
@@ -148,6 +148,8 @@ def import_members(
 def train_reference(
     ensemble: EnsembleOption = None,
     device: DeviceOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -173,7 +175,7 @@ def train_reference(
         found = train_reference_model(
             registry,
             chosen.id,
-            choose_device(device, 1),
+            choose_device(device, 1, engine, address),
             lambda done, works: progress.update(reading, advance=done, total=works),
             lambda steps: progress.advance(bar, steps),
         )

@@ -9,25 +9,21 @@ from cli.output import narrate, progress_bars
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from attribution.engines.device import Device
     from attribution.ensemble.recipe import EnsembleSettings
     from registry.storage.database import Registry
     from registry.storage.tables import Member
 
 
-def run_training(
-    registry: Registry, ensemble_id: str, device: str | None, workers: int | None, *, again: bool = False
-) -> list[Member]:
+def run_training(registry: Registry, ensemble_id: str, where: Device, *, again: bool = False) -> list[Member]:
     """Train the missing members; returns the newest generation of every member.
 
-    ``again``: retrain the members out of service instead. ``device`` is cpu or cuda; None: cuda if
-    there is a GPU. ``workers`` None: one process per core, one on a GPU.
+    ``again``: retrain the members out of service instead.
     """
-    from attribution.engines.device import choose_device
     from attribution.ensemble.recipe import EnsembleSettings
     from attribution.training.lifecycle import plan_retraining, retrain_ensemble, train_ensemble, training_alone
     from registry.members.serving import service_status
 
-    where = choose_device(device, workers)
     # Held from the start: a second process is refused before it reads works.
     with training_alone(registry, ensemble_id), progress_bars() as progress:
         service = service_status(registry, ensemble_id)

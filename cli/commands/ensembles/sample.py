@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli.opening import ensemble_named, open_registry
-from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
+from cli.options import AddressOption, DeviceOption, EngineOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
 from cli.output import narrate, plural, print_json, progress_bars
 from cli.prompts import PromptRow, prompt_text, prompts_asked
 from registry.errors import UsageError
@@ -93,6 +93,8 @@ def sample(
     ensemble: EnsembleOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -134,7 +136,7 @@ def sample(
     if cut:
         narrate(f"longer than the base reads, so the end is cut: {plural(len(cut), 'text')}")
     keys = list(dict.fromkeys(sample_id_of(reference, request.seed, sampler, request.prompt) for request in requests))
-    where = choose_device(device, workers)
+    where = choose_device(device, workers, engine, address)
     with progress_bars() as progress:
         task = progress.add_task("samples", total=len(keys))
         found = {

@@ -13,7 +13,7 @@ from cli.commands.ensembles.members import member_facts
 from cli.commands.ensembles.recipes import adapters_recipe, pixels_recipe
 from cli.commands.ensembles.run_training import run_training
 from cli.opening import open_registry
-from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
+from cli.options import AddressOption, DeviceOption, EngineOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
 from cli.output import narrate, print_json
 from registry.home import DEFAULT_HOME
 
@@ -152,6 +152,8 @@ def train(
     ] = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -190,7 +192,7 @@ def train(
     registry = open_registry(home).patient()
     with registry.session() as session:
         chosen = find_by_prefix(session, Encoding, encoding) if encoding else latest_encoding(session)
-    choose_device(device, workers)
+    where = choose_device(device, workers, engine, address)
     adapters = {"--rank": rank, "--target": target, "--caption-dropout": caption_dropout}
     network = {
         "--grey": grey or None,
@@ -225,7 +227,7 @@ def train(
     if plan_only:
         plan_jobs(registry, made.id, device, as_json=as_json)
         return
-    facts = [member_facts(each) for each in run_training(registry, made.id, device, workers)]
+    facts = [member_facts(each) for each in run_training(registry, made.id, where)]
     if as_json:
         print_json("train", {"ensemble": made.id, "encoding": chosen.id, "members": facts})
     else:

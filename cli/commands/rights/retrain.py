@@ -8,7 +8,7 @@ import typer
 
 from cli.commands.ensembles.run_training import run_training
 from cli.opening import ensemble_named, open_registry
-from cli.options import DeviceOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
+from cli.options import AddressOption, DeviceOption, EngineOption, EnsembleOption, HomeOption, JsonOption, WorkersOption
 from cli.output import narrate, print_json
 from registry.home import DEFAULT_HOME
 
@@ -21,6 +21,8 @@ def retrain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the cost; train nothing.")] = False,
     device: DeviceOption = None,
     workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,6 +35,7 @@ def retrain(
         creditline retrain --dry-run
         creditline retrain --ensemble 3fa2b1c09d11
     """
+    from attribution.engines.device import choose_device
     from attribution.training.lifecycle import plan_retraining
     from registry.members.serving import service_status
     from registry.planning.withdrawal_capacity import cost_of_retraining
@@ -46,7 +49,7 @@ def retrain(
     for index in planned.without_works:
         narrate(f"member {index} has no work left and stays out of service; a new encoding can use its place")
     if planned.generations and not dry_run:
-        run_training(registry, chosen.id, device, workers, again=True)
+        run_training(registry, chosen.id, choose_device(device, workers, engine, address), again=True)
     after = service_status(registry, chosen.id)
     if as_json:
         document = {

@@ -1,0 +1,125 @@
+"""A real Ray cluster of several machines on this one, each a ``ray start`` of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+RAY = Path(sys.executable).with_name("ray")
+MEMORY = 80 * 2**20
+"""Bytes of a node's store of objects: about the least that Ray takes."""
+
+
+@dataclass
+class Node:
+    """A machine of the cluster: ``ray start --block``, its head process."""
+
+    process: subprocess.Popen[bytes]
+
+    def workers(self, task: str = "_run") -> list[psutil.Process]:
+        """The worker processes that run a task of this name now."""
+        return [each for each in _family(self.process.pid) if _title(each).startswith(f"ray::{task}")]
+
+    def kill(self) -> None:
+        """Kill every process of the machine at once, as a power cut would."""
+        lost = [*_family(self.process.pid), psutil.Process(self.process.pid)]
+        for each in lost:
+            with suppress(psutil.Error):
+                each.send_signal(signal.SIGSTOP)
+        for each in lost:
+            with suppress(psutil.Error):
+                each.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        psutil.wait_procs(lost, timeout=30)
+
+
+@dataclass
+class RayNodes:
+    """A cluster of nodes with one CPU each."""
+
+    address: str
+    environment: dict[str, str]
+    nodes: list[Node] = field(default_factory=list)
+
+    def start(self, *options: str) -> Node:
+        common = ["--num-cpus=1", "--num-gpus=0", f"--object-store-memory={MEMORY}", "--disable-usage-stats", "--block"]
+        process = subprocess.Popen(
+            [str(RAY), "start", *options, *common, f"--node-ip-address=127.0.0.{2 + len(self.nodes)}"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.nodes.append(Node(process))
+        assert process.stdout is not None
+        told = []
+        for line in process.stdout:
+            told.append(line.decode())
+            if "Ray runtime started" in told[-1]:
+                return self.nodes[-1]
+        raise RuntimeError("".join(told))
+
+
+@contextmanager
+def ray_nodes(count: int = 2) -> Iterator[RayNodes]:
+    """A running cluster; every process of it is gone at the end."""
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    # Ray takes 127.0.0.1 for the machine's own address, and listens on it to the network.
+    address = f"127.0.0.2:{_free_port()}"
+    environment = {
+        **os.environ,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "OMP_NUM_THREADS": "1",
+    }
+    cluster = RayNodes(address, environment)
+    try:
+        cluster.start(
+            "--head", f"--port={address.rpartition(':')[2]}", "--include-dashboard=false", f"--temp-dir={folder}"
+        )
+        for _ in range(count - 1):
+            cluster.start(f"--address={address}")
+        yield cluster
+    finally:
+        for node in cluster.nodes:
+            if node.process.poll() is None:
+                node.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+    assert not processes_of(folder), "processes of the cluster are left"
+
+
+def processes_of(word: str) -> list[str]:
+    """The command lines of running processes that have a word in them."""
+    lines = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if word in line]
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return list(psutil.Process(pid).children(recursive=True))
+    return []
+
+
+def _title(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
+
+
+def _free_port() -> int:
+    with socket.socket() as place:
+        place.bind(("127.0.0.2", 0))
+        return int(place.getsockname()[1])
