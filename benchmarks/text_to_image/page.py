@@ -221,7 +221,9 @@ def moves(results: Mapping[str, Any]) -> Rows:
             name,
             str(facts["decoys"]),
             *[_share(facts["captioned_work"][level]) for level in LEVELS],
-            f"{effect['median']:.2f} {_bounds(effect['interval'])}" if "median" in effect else effect["not_measured"],
+            f"{effect['median']:.3f} [{effect['interval'][0]:.3f}, {effect['interval'][1]:.3f}]"
+            if "median" in effect
+            else effect["not_measured"],
             " / ".join(str(count) for count in facts["grades"].values()),
             _share(facts["outputs_with_a_finding"]),
             _share(place["first"]),
@@ -249,7 +251,7 @@ def _difference(found: Mapping[str, Any], key: str) -> str:
     if "mean" not in found:
         return str(found["not_measured"])
     values = (found["mean"], *found["interval"])
-    form, scale = ("{:+.2f} [{:+.2f}, {:+.2f}]", 1) if key == "effect" else ("{:+.0f} [{:+.0f}, {:+.0f}]", 100)
+    form, scale = ("{:+.3f} [{:+.3f}, {:+.3f}]", 1) if key == "effect" else ("{:+.0f} [{:+.0f}, {:+.0f}]", 100)
     return form.format(*(scale * value for value in values))
 
 
