@@ -187,3 +187,32 @@ def test_treating_works_alike_changes_nothing_for_others(seed: int) -> None:
     apart, alike = members.shares(), members.shares(look_alikes=[np.array([0, 3])])
     assert alike.value[[0, 3]].sum() == pytest.approx(apart.value[[0, 3]].sum())
     assert alike.value[[1, 2, 4, 5, 6]] == pytest.approx(apart.value[[1, 2, 4, 5, 6]])
+
+
+@pytest.mark.parametrize(("second_teaches", "least", "most"), [(0.0, 0.35, 0.65), (1.0, 1.25, 1.9)])
+def test_copies_of_a_work_share_what_the_members_differ_by(second_teaches: float, least: float, most: float) -> None:
+    """A second copy that teaches nothing leaves the two about half of the work's share alone, since
+    members differ less; one that teaches as much as the first leaves them one and a half.
+    """
+    alone, together = 0.0, 0.0
+    for seed in range(60):
+        members = Members(seed, 6, 0.1)
+        members.images[1] = members.images[0]
+        members.strength[:2], members.strength[2:] = 0.0, 0.3
+        first, second = members.membership[:2].astype(float)
+        for copies in (1, 2):
+            learnt = first if copies == 1 else np.maximum(first, second) + second_teaches * first * second
+            taught = members.predictions + 0.3 * learnt[:, None] * members.images[0]
+            listed = np.arange(6)[2 - copies :]
+            groups = [] if copies == 1 else [np.array([0, 1])]
+            membership = members.membership.copy()
+            membership[1] = membership[0] if copies == 1 else membership[1]
+            found = shares_of(
+                taught, members.images[listed], membership[listed], members.decoys, None, groups, 5, draws=2
+            )
+            assert isinstance(found, Shares)
+            if copies == 1:
+                alone += found.value[0]
+            else:
+                together += found.value[:2].sum()
+    assert least < together / alone < most
