@@ -2,10 +2,10 @@
 
 The study of :mod:`benchmarks.verdict_sizes`, with the same shortlists, placebos, distances and
 thresholds. Sets, networks and members are those of the comparison of rankers
-(:mod:`benchmarks.lds`): 256 flags, emoji of eight houses, or photographs of 16x16 pixels, 16
-members of 44,000 weights, each on half of the works. Outputs, tests and ablations are made by the
-product's own functions; works are ranked by pixels. A home, such as the demonstration's text to
-image, may stand beside them.
+(:mod:`benchmarks.lds`): flags, emoji of eight houses, or photographs of 16x16 pixels, 16 members of
+44,000 weights, each on half of 256 works, and on half of 48 of them, trained together as a stack.
+Outputs, tests and ablations are made by the product's own functions; works are ranked by pixels. A
+home, such as the demonstration's text to image, may stand beside them.
 
 *Wrong codes*: all works get other codes after training, and the same outputs are audited again. No
 work made a difference by its code then, so nothing may be named.
@@ -13,8 +13,8 @@ work made a difference by its code then, so nothing may be named.
     python -m benchmarks.held_out_sizes --members CACHE --source flags=DIR --source emoji=DIR
         --source cifar=DIR --squeezenet FILE --cache FOLDER [--home HOME]...
 
-``--members`` is the cache of :mod:`benchmarks.lds`. About two minutes of one core per set if it has
-the members.
+``--members`` is the cache of :mod:`benchmarks.lds`. About a minute of one core per set and number
+of works if it has the members, and as much to train them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import PredictionSums
 from attribution.sampling.sampler import sample
 from benchmarks.finished_homes import auditor_of
-from benchmarks.lds.data import Material, material
+from benchmarks.lds.data import WORKS, Material, material
 from benchmarks.lds.ground_truth import MEMBERS, ONES, SAMPLER, models_of
 from benchmarks.papers.caffe_lpips import open_caffe_lpips
 from benchmarks.record import conclude
@@ -72,6 +72,8 @@ from registry.encodings.words import bits
 from registry.outputs.grades import MAIN_SOURCE, MATTERS, Thresholds, grade_of
 
 SETS = ("flags", "emoji", "cifar")
+FEW = 48
+"""Works of the smaller ensembles: few enough to be learnt by heart, as in the demonstration."""
 DEFAULTS = AuditSettings()
 WRONG = (
     "p_at_most_0.05",
@@ -136,6 +138,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", type=Path, required=True, help="the cache of benchmarks.lds")
     parser.add_argument("--source", action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument("--works", type=int, nargs="+", default=[FEW, WORKS])
     parser.add_argument("--home", action="append", default=[], type=Path)
     parser.add_argument("--squeezenet", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
@@ -149,13 +152,10 @@ def main() -> int:
     found: dict[str, Tested] = {}
     wrong: dict[str, dict[str, Any]] = {}
     for name in SETS:
-        if name in sources:
-            bench = prepared(name, sources[name], options.members, options.samples)
-            found[name] = kept_or_measured(options.cache, name, partial(measured, bench, network))
-            wrong[name] = kept_json(
-                options.cache / f"{name}-wrong-codes.json", partial(wrong_codes, bench, options.redraws)
-            )
-            print(name, wrong[name], flush=True)
+        for works in options.works if name in sources else ():
+            label = f"{works} {name}"
+            found[label], wrong[label] = of_set(label, options, network, name, works, sources[name])
+            print(label, wrong[label], flush=True)
     for home in options.home:
         found[home.name] = kept(home, options.samples, network, options.cache)
         wrong[home.name] = kept_json(
@@ -176,11 +176,33 @@ def main() -> int:
     )
 
 
-def prepared(name: str, source: Path, cache: Path, outputs: int) -> Bench:
-    """Generate the outputs of a set's members, from the noise of the seeds 1, 2, ..."""
+def of_set(
+    label: str, options: argparse.Namespace, network: PerceptualDistance, name: str, works: int, source: Path
+) -> tuple[Tested, dict[str, Any]]:
+    """The figures of one set and number of works: from the cache, or measured now."""
+
+    @cache
+    def bench() -> Bench:
+        return prepared(name, works, source, options.members, options.samples)
+
+    tested = kept_or_measured(options.cache, label, lambda: measured(bench(), network))
+    path = options.cache / f"{label}-wrong-codes.json"
+    return tested, kept_json(path, lambda: wrong_codes(bench(), options.redraws))
+
+
+def prepared(name: str, works: int, source: Path, members: Path, outputs: int) -> Bench:
+    """Generate the outputs of a set's members, from the noise of the seeds 1, 2, ...
+
+    Fewer works than the set has are spread over its groups.
+    """
     found = material(name, source)
+    folder = members / name
+    if works < len(found.works):
+        chosen = np.linspace(0, len(found.works) - 1, works).round().astype(np.int64)
+        groups = tuple(found.group_of_work[row] for row in chosen)
+        found, folder = replace(found, works=found.works[chosen], group_of_work=groups), folder / f"of-{works}"
     codes = codes_of(CODE_SEED, MEMBERS, ONES, np.arange(len(found.works)))
-    stack = models_of(found, cache / name, "members", bits(codes, MEMBERS).T, 0)
+    stack = models_of(found, folder, "members", bits(codes, MEMBERS).T, 0)
     ensemble = stacked(stack)
     network = found.network
     noise = noise_batch(list(range(1, outputs + 1)), SAMPLER.draws, (network.channels, network.size, network.size))
