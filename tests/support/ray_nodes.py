@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import psutil
 RAY = Path(sys.executable).with_name("ray")
 MEMORY = 80 * 2**20
 """Bytes of a node's store of objects: about the least that Ray takes."""
+ATTEMPTS = 4
 
 
 @dataclass
@@ -34,7 +35,9 @@ class Node:
 
     def kill(self) -> None:
         """Kill every process of the machine at once, as a power cut would."""
-        lost = [*_family(self.process.pid), psutil.Process(self.process.pid)]
+        lost = _family(self.process.pid)
+        with suppress(psutil.NoSuchProcess):
+            lost.append(psutil.Process(self.process.pid))
         for each in lost:
             with suppress(psutil.Error):
                 each.send_signal(signal.SIGSTOP)
@@ -56,6 +59,16 @@ class RayNodes:
     nodes: list[Node] = field(default_factory=list)
 
     def start(self, *options: str) -> Node:
+        """Start one more node. Ray gives a start 30 seconds, too few on a machine at its limit."""
+        told = ""
+        for _ in range(ATTEMPTS):
+            node, told = self._started(options)
+            if node is not None:
+                self.nodes.append(node)
+                return node
+        raise RuntimeError(f"no node after {ATTEMPTS} attempts: {told}")
+
+    def _started(self, options: Sequence[str]) -> tuple[Node | None, str]:
         common = ["--num-cpus=1", "--num-gpus=0", f"--object-store-memory={MEMORY}", "--disable-usage-stats", "--block"]
         process = subprocess.Popen(
             [str(RAY), "start", *options, *common, f"--node-ip-address=127.0.0.{2 + len(self.nodes)}"],
@@ -63,14 +76,14 @@ class RayNodes:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        self.nodes.append(Node(process))
+        node, told = Node(process), ""
         assert process.stdout is not None
-        told = []
         for line in process.stdout:
-            told.append(line.decode())
-            if "Ray runtime started" in told[-1]:
-                return self.nodes[-1]
-        raise RuntimeError("".join(told))
+            told += line.decode()
+            if "Ray runtime started" in told:
+                return node, told
+        node.kill()
+        return None, told
 
 
 @contextmanager
