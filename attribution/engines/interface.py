@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from registry.errors import CreditlineError
 
@@ -24,6 +24,9 @@ class WorkerDiedError(CreditlineError):
 
 class Engine(ABC):
     """Runs tasks, each once as far as a caller can see."""
+
+    a_gpu_each: ClassVar[bool] = False
+    """Whether every worker has a GPU of its own; otherwise all share one."""
 
     @abstractmethod
     def run(

@@ -26,7 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
 from attribution.engines.interface import Engine, Report, Result, Task, WorkerDiedError, compute_as_a_worker
 from registry.errors import CreditlineError, InputError, MissingPartError, UsageError
@@ -51,6 +51,7 @@ _ALONE = {
 class RayCluster(Engine):
     """A Ray cluster: the one at ``address``, or one on this machine until this process ends."""
 
+    a_gpu_each: ClassVar[bool] = True
     address: str | None = None
     """HOST:PORT of the head. This process has to run on a machine of that cluster."""
     cpus: int | None = None
@@ -136,7 +137,7 @@ class RayCluster(Engine):
                 _start(ray, self.cpus)
             else:
                 ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # Ray raises this class itself where a start takes too long
             place = "on this machine" if alone else f"at {self.address}"
             raise InputError(f"no Ray cluster {place}: {_one_line(error)}; see `ray status`") from error
         finally:

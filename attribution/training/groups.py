@@ -25,11 +25,16 @@ SHARE_OF_MEMORY = 0.7
 
 
 def in_groups(tasks: Sequence[MemberTask], device: Device) -> list[tuple[MemberTask, ...]]:
-    """The trainings of one ensemble, in groups whose members train together."""
+    """The trainings of one ensemble, in groups whose members train together; no worker is idle
+    that has a GPU of its own.
+    """
     if not tasks:
         return []
-    free = 0 if device.name == "cpu" else torch.cuda.mem_get_info(device.name)[0] // device.workers
+    own = device.engine.a_gpu_each
+    free = 0 if device.name == "cpu" else torch.cuda.mem_get_info(device.name)[0] // (1 if own else device.workers)
     size = members_together(tasks[0].settings, len(tasks), device.name, free)
+    if own:
+        size = min(size, math.ceil(len(tasks) / device.workers))
     return [tuple(tasks[start : start + size]) for start in range(0, len(tasks), size)]
 
 

@@ -1,4 +1,4 @@
-"""A real Ray cluster of several machines on this one, each a ``ray start`` of its own."""
+"""A real Ray cluster of several machines on this one, each with processes of its own."""
 
 from __future__ import annotations
 
@@ -10,17 +10,35 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 
-RAY = Path(sys.executable).with_name("ray")
+_START = """
+import time
+from ray._private import services
+from ray.scripts.scripts import main
+
+once = services.get_node
+
+def patiently(*words):
+    deadline = time.monotonic() + 300
+    while True:
+        try:
+            return once(*words)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+services.get_node = patiently
+main()
+"""
+"""The command ``ray``, whose own 30 seconds for a start are too few on a machine at its limit."""
 MEMORY = 80 * 2**20
 """Bytes of a node's store of objects: about the least that Ray takes."""
-ATTEMPTS = 4
 
 
 @dataclass
@@ -59,31 +77,23 @@ class RayNodes:
     nodes: list[Node] = field(default_factory=list)
 
     def start(self, *options: str) -> Node:
-        """Start one more node. Ray gives a start 30 seconds, too few on a machine at its limit."""
-        told = ""
-        for _ in range(ATTEMPTS):
-            node, told = self._started(options)
-            if node is not None:
-                self.nodes.append(node)
-                return node
-        raise RuntimeError(f"no node after {ATTEMPTS} attempts: {told}")
-
-    def _started(self, options: Sequence[str]) -> tuple[Node | None, str]:
+        """Start one more node, and wait until it is part of the cluster."""
         common = ["--num-cpus=1", "--num-gpus=0", f"--object-store-memory={MEMORY}", "--disable-usage-stats", "--block"]
+        place = f"--node-ip-address=127.0.0.{2 + len(self.nodes)}"
         process = subprocess.Popen(
-            [str(RAY), "start", *options, *common, f"--node-ip-address=127.0.0.{2 + len(self.nodes)}"],
+            [sys.executable, "-c", _START, "start", *options, *common, place],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        node, told = Node(process), ""
+        self.nodes.append(Node(process))
         assert process.stdout is not None
+        told = ""
         for line in process.stdout:
             told += line.decode()
             if "Ray runtime started" in told:
-                return node, told
-        node.kill()
-        return None, told
+                return self.nodes[-1]
+        raise RuntimeError(told)
 
 
 @contextmanager

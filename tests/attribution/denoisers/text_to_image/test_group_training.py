@@ -16,6 +16,7 @@ from attribution.denoisers.schedule import schedule_fields
 from attribution.denoisers.text_to_image.kind import Adapters
 from attribution.denoisers.text_to_image.lora import Target
 from attribution.engines.device import Device
+from attribution.engines.ray_cluster import RayCluster
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
 from attribution.training.dataset import TrainingSet
@@ -231,8 +232,10 @@ def test_a_killed_group_resumes_to_the_members_one_by_one(world: World, tmp_path
     assert not list((tmp_path / "killed" / "members").glob(".*checkpoint.safetensors"))
 
 
-def test_the_rule_for_groups(world: World, tmp_path: Path) -> None:
-    """One member at a time on a CPU; on a GPU as many as fit, in groups of nearly the same size."""
+def test_the_rule_for_groups(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One member at a time on a CPU; on a GPU as many as fit, in groups of nearly the same size.
+    Where every worker has a GPU of its own, none is idle.
+    """
     tasks = world.tasks(tmp_path)
     assert [len(group) for group in in_groups(tasks, Device("cpu", 4))] == [1, 1, 1]
     assert in_groups([], Device("cpu", 4)) == []
@@ -246,6 +249,9 @@ def test_the_rule_for_groups(world: World, tmp_path: Path) -> None:
     smaller = replace(settings, training=replace(settings.training, accumulation=4))
     assert members_together(smaller, 64, "cuda", 10 * needed) == 22  # 28 fit: a pass has a quarter of the works
     assert members_together(EnsembleSettings(), 16, "cuda", 100 * needed) == 1  # whole networks share nothing
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (2**40, 2**40))
+    assert [len(group) for group in in_groups(tasks, Device("cuda", 2))] == [3]
+    assert [len(group) for group in in_groups(tasks, Device("cuda", 2, RayCluster()))] == [2, 1]
 
 
 def test_an_ensemble_trains_in_groups(
