@@ -10,33 +10,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
-_START = """
-import time
-from ray._private import services
-from ray.scripts.scripts import main
-
-once = services.get_node
-
-def patiently(*words):
-    deadline = time.monotonic() + 300
-    while True:
-        try:
-            return once(*words)
-        except RuntimeError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-
-services.get_node = patiently
-main()
-"""
-"""The command ``ray``, whose own 30 seconds for a start are too few on a machine at its limit."""
+RAY = Path(sys.executable).with_name("ray")
+ATTEMPTS = 4
+"""Ray gives a start 30 seconds, and its helpers 15: too few on a machine at its limit."""
 MEMORY = 80 * 2**20
 """Bytes of a node's store of objects: about the least that Ray takes."""
 
@@ -78,22 +61,35 @@ class RayNodes:
 
     def start(self, *options: str) -> Node:
         """Start one more node, and wait until it is part of the cluster."""
+        told = ""
+        for _ in range(ATTEMPTS):
+            node, told = self._started(options)
+            if node is not None:
+                self.nodes.append(node)
+                return node
+        raise RuntimeError(f"no node after {ATTEMPTS} attempts: {told}")
+
+    def _started(self, options: Sequence[str]) -> tuple[Node | None, str]:
+        """A node, or None if Ray gave up; and what it wrote."""
         common = ["--num-cpus=1", "--num-gpus=0", f"--object-store-memory={MEMORY}", "--disable-usage-stats", "--block"]
-        place = f"--node-ip-address=127.0.0.{2 + len(self.nodes)}"
         process = subprocess.Popen(
-            [sys.executable, "-c", _START, "start", *options, *common, place],
+            [str(RAY), "start", *options, *common, f"--node-ip-address=127.0.0.{2 + len(self.nodes)}"],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        self.nodes.append(Node(process))
-        assert process.stdout is not None
-        told = ""
-        for line in process.stdout:
-            told += line.decode()
-            if "Ray runtime started" in told:
-                return self.nodes[-1]
-        raise RuntimeError(told)
+        node, told = Node(process), ""
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                told += line.decode()
+                if "Ray runtime started" in told:
+                    return node, told
+        except BaseException:
+            node.kill()
+            raise
+        node.kill()
+        return None, told
 
 
 @contextmanager
