@@ -204,11 +204,11 @@ def audit(
             narrate(f"{fact['output']}: {unit} was not tested: {passed['reason']}")
     narrate_not_measured(lpips, perceptual)
     if together is not None:
-        passed = sum(each["q"] <= together["rate"] for each in together["tested"])
+        found = sum(each["q"] <= together["rate"] for each in together["tested"])
         narrate(
             f"each rightsholder tested once over {plural(together['images'], 'audited image')} of the encoding: "
-            f"{passed} of {len(together['tested'])} pass; the test names on average at most {together['rate']:.0%} "
-            "by chance"
+            f"the test finds {found} of {len(together['tested'])}, and names on average at most "
+            f"{together['rate']:.0%} by chance"
         )
     new = sum(row.id not in on_record for row in made)
     earlier = f"{plural(len(made) - new, 'audit')} on record from before" if new < len(made) else ""
