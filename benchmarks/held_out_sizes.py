@@ -4,11 +4,11 @@ The study of :mod:`benchmarks.verdict_sizes`, with the same shortlists, placebos
 thresholds. Sets, networks and members are those of the comparison of rankers
 (:mod:`benchmarks.lds`): flags, emoji of eight houses, or photographs of 16x16 pixels, 16 members of
 44,000 weights, each on half of 256 works, and on half of 48 of them, trained together as a stack.
-Outputs, tests and ablations are made by the product's own functions; works are ranked by pixels. A
-home, such as the demonstration's text to image, may stand beside them.
+Outputs, tests and ablations are made by the product's own functions; works are ranked by pixels.
 
 *Wrong codes*: all works get other codes after training, and the same outputs are audited again. No
-work made a difference by its code then, so nothing may be named.
+work made a difference by its code then, so nothing may be named. The samples of finished homes may
+stand beside the sets.
 
     python -m benchmarks.held_out_sizes --members CACHE --source flags=DIR --source emoji=DIR
         --source cifar=DIR --squeezenet FILE --cache FOLDER [--home HOME]...
@@ -61,7 +61,6 @@ from benchmarks.verdict_sizes import (
     Tested,
     beaten_by,
     concluded,
-    kept,
     kept_or_measured,
     tested_of,
 )
@@ -157,14 +156,15 @@ def main() -> int:
             found[label], wrong[label] = of_set(label, options, network, name, works, sources[name])
             print(label, wrong[label], flush=True)
     for home in options.home:
-        found[home.name] = kept(home, options.samples, network, options.cache)
         wrong[home.name] = kept_json(
             options.cache / f"{home.name}-wrong-codes.json", partial(wrong_codes_of, home, options.redraws)
         )
     results, held = concluded(found)
+    named = [f"--source {name}=DIR" for name in sources] + [f"--home {home.name}" for home in options.home]
+    works = " ".join(map(str, options.works))
     command = (
-        "python -m benchmarks.held_out_sizes --members CACHE --source flags=DIR --source emoji=DIR --source cifar=DIR "
-        "--squeezenet FILE --cache FOLDER --home HOME"
+        f"python -m benchmarks.held_out_sizes --members CACHE {' '.join(named)} --works {works} --squeezenet FILE "
+        f"--cache FOLDER --samples {options.samples} --redraws {options.redraws}"
     )
     return conclude(
         "verdict_sizes_held_out",
