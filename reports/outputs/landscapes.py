@@ -14,7 +14,7 @@ from typing import Any, get_args
 import numpy as np
 from sqlmodel import Session, col, select
 
-from registry.storage.tables import Audit, Unit
+from registry.storage.tables import Audit, Ensemble, Unit
 from reports.facts import NotMeasured
 from reports.outputs.artefacts import Artefact
 from reports.outputs.facts import BaseAlone, EstimateError, Landscape, Lpips
@@ -25,6 +25,7 @@ from reports.outputs.plots import influence_plot_of
 from reports.rendering.svg import standalone
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+NO_UNIT = "a unit that the registry lacks"
 NO_NOISE = "an image that was not generated here has no noise to regenerate it with"
 
 
@@ -38,7 +39,7 @@ def read_landscape(session: Session, audit: Audit, encoding_id: str, kind: Kind)
         method=str(found.get("method", "not recorded")),
         radius=float(found["radius"]),
         unit_number=int(found.get("unit_number", -1)),
-        label=unit.label if unit else "a unit that the registry lacks",
+        label=unit.label if unit else NO_UNIT,
         members_per_step=found.get("members_per_step"),
         error=_error(found.get("against_exact")),
     )
@@ -107,6 +108,17 @@ def landscape_rows(
     return [
         {"unit": number, "label": label, **{kind: value(kind, number) for kind in KINDS}} for number, label in units
     ]
+
+
+def labels_of(session: Session, ensemble_id: str, numbers: Sequence[int]) -> list[str]:
+    """The labels of some units of an ensemble's encoding, in order."""
+    rows = session.exec(
+        select(Unit.number, Unit.label)
+        .join(Ensemble, col(Ensemble.encoding_id) == col(Unit.encoding_id))
+        .where(Ensemble.id == ensemble_id, col(Unit.number).in_(numbers))
+    ).all()
+    found = dict(rows)
+    return [found.get(number, NO_UNIT) for number in numbers]
 
 
 def landscape_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:

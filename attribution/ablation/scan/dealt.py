@@ -93,10 +93,11 @@ class DealtSearch:
             UsageError: k is below 1, or the form has values that are no finite numbers.
         """
         dealt = self.dealt
-        found = None
         if dealt.n <= LONGEST_LAW and k * dealt.capacity <= dealt.units * LOOK_UPS:
             found = CodeSearch(form, self.law, dealt.loops(dealt.units)).largest(k, patience=LOOK_UPS)
-        return self.largest_of_made(form, k) if found is None else found
+            if found.complete:
+                return found
+        return self.largest_of_made(form, k)
 
     def largest_of_made(
         self, form: QuadraticForm, k: int, on_progress: Callable[[int, int], object] = lambda _done, _all: None
@@ -115,8 +116,7 @@ class DealtSearch:
             codes = np.concatenate(on_all_cores(make, starts))
             floor = float(best.values[-1]) if len(best.values) == k else -np.inf
             found = CodeSearch(form, group_codes(codes, dealt.n, self.serving)).largest(k, floor)
-            if found is not None:
-                best = merged([best, Largest(found.values, found.numbers + first, found.codes)], k)
+            best = merged([best, Largest(found.values, found.numbers + first, found.codes)], k)
             on_progress(min(dealt.units, first + len(codes)), dealt.units)
         return best
 

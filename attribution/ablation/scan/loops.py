@@ -22,6 +22,8 @@ Best: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Values, numbers and codes of units; filled in place."""
 WIDTH = 6
 """Bits of a part of a code in double precision: all tables stay in a core's cache."""
+CODES_AT_ONCE = 2048
+"""Codes whose values are computed together."""
 TAILS_AT_ONCE = 64
 """Tails whose approximate forms are computed before any is looked at."""
 
@@ -122,9 +124,27 @@ def value_of(code: Word, tables: np.ndarray, parts: int, mask: Word, inverse: np
 def values_of(
     codes: np.ndarray, tables: np.ndarray, parts: int, mask: Word, inverse: np.ndarray, found: np.ndarray
 ) -> None:
-    """The values of all codes."""
-    for place in range(len(codes)):
-        found[place] = value_of(codes[place], tables, parts, mask, inverse)
+    """The values of all codes: as :func:`value_of`, a block of codes by one table at a time.
+
+    A table fits in the fastest cache, and the sums of different codes wait for nothing.
+    """
+    words, sums = np.empty((parts, CODES_AT_ONCE), dtype=np.uint8), np.empty(CODES_AT_ONCE)
+    for start in range(0, len(codes), CODES_AT_ONCE):
+        block = codes[start : min(start + CODES_AT_ONCE, len(codes))]
+        for part in range(parts):
+            for place in range(len(block)):
+                words[part, place] = block[place] >> np.uint64(WIDTH * part) & np.uint64((1 << WIDTH) - 1)
+        sums[:] = 0.0
+        pair = 0
+        for high in range(1, parts):
+            for below in range(high):
+                table, upper, lower = tables[pair], words[high], words[below]
+                for place in range(len(block)):
+                    sums[place] += table[np.uint64(upper[place]) << np.uint64(WIDTH) | np.uint64(lower[place])]
+                pair += 1
+        for place in range(len(block)):
+            weight = popcount(block[place] & np.uint64(mask))
+            found[start + place] = (0.0 if sums[place] < 0.0 else sums[place]) * inverse[weight]
 
 
 @compiled

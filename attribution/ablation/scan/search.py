@@ -11,7 +11,7 @@ that can be among the best is looked up by the inverse of the law's permutation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +37,8 @@ class Largest:
     values: Float64[np.ndarray, " unit"]
     numbers: Int64[np.ndarray, " unit"]
     codes: UInt64[np.ndarray, " unit"]
+    complete: bool = True
+    """Whether the search came to its end."""
 
 
 _NO_WORDS = np.empty(0, dtype=np.uint64)
@@ -88,11 +90,11 @@ class CodeSearch:
         on_all_cores(compute, [slice(start, start + size) for start in range(0, len(found), size)])
         return found
 
-    def largest(self, k: int, floor: float = -np.inf, patience: int = 1 << 62) -> Largest | None:
+    def largest(self, k: int, floor: float = -np.inf, patience: int = 1 << 62) -> Largest:
         """The k units, or all if they are fewer, with the largest values.
 
         Units with a value below ``floor`` may be missing, and units that all members in service saw
-        are. None: it took more than ``patience`` look-ups by number.
+        are. The search gives up after ``patience`` look-ups by number.
 
         Raises:
             UsageError: k is below 1.
@@ -115,7 +117,7 @@ class CodeSearch:
             )
             tried += sum(each for _, each in found)
             if tried > patience:
-                return None
+                return replace(best, complete=False)
             best = merged([best, *(part for part, _ in found)], k)
             start, wave = stop, wave * 2
         return best
@@ -133,7 +135,7 @@ class CodeSearch:
             patience,
             kept,
         )
-        return Largest(*(part[:count] for part in kept)), tried
+        return Largest(kept[0][:count], kept[1][:count], kept[2][:count]), tried
 
     def count(self, thresholds: Float64[np.ndarray, " threshold"]) -> Int64[np.ndarray, " threshold"]:
         """How many codes have at least each value; of a law with units: those of no unit."""

@@ -14,6 +14,7 @@ from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
+    from registry.storage.database import Registry
     from reports.outputs.facts import LandscapeKind, ReportFacts
     from reports.outputs.illustrations import Report
 
@@ -24,6 +25,9 @@ _LEGEND = {
     "estimate": "The same distance, estimated from the Jacobian.",
     "exact_lpips": "LPIPS from the output to the output regenerated without the unit.",
     "estimate_lpips": "The same LPIPS, from the output estimated with the Jacobian.",
+}
+_P_LEGEND = {
+    "p": "Share of the codes that no unit has, with the unit's own, whose estimate is at least as large: no evidence of a source."
 }
 
 
@@ -45,16 +49,28 @@ def landscape(
         int | None,
         typer.Option("--limit", min=1, help="Number of units to print, the most influential first.", show_default="50"),
     ] = None,
+    largest: Annotated[
+        int | None,
+        typer.Option(
+            "--largest",
+            metavar="K",
+            min=1,
+            help="Estimate anew, and show only the K units with the largest influence, each with the share of codes "
+            "without a unit that have one as large.",
+        ),
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Show the influence of every unit on an output, as a table or a plot.
 
     Influences are exact after `creditline audit --exact`, otherwise estimated from the Jacobian.
+    With `--largest K` only K units are looked up, out of any number.
 
     Examples:
         creditline landscape 3fa2b1c09d11
         creditline landscape 3fa2b1c09d11 --out landscape.svg
+        creditline landscape 3fa2b1c09d11 --largest 10
     """
     from registry.home import write_bytes_atomically
     from reports.outputs.landscapes import KINDS, landscape_csv, landscape_json, landscape_rows
@@ -65,7 +81,12 @@ def landscape(
         raise UsageError(f"got --out {out}, expected a file that ends in one of {', '.join(FORMATS)}")
     if kind is not None and kind not in KINDS:
         raise UsageError(f"got --kind {kind!r}, expected one of {', '.join(KINDS)}")
+    if largest is not None and (out is not None or kind is not None or limit is not None):
+        raise UsageError("--largest shows estimates alone, without a file: leave out --out, --kind and --limit")
     registry = open_registry(home)
+    if largest is not None:
+        _show_largest(registry, output, largest, as_json=as_json)
+        return
     with registry.session() as session:
         report = read_audit(session, registry.home, named_audits(session, [output])[0])
         rows = landscape_rows(session, report.facts.ensemble.encoding_id, report.shown.influences)
@@ -90,6 +111,40 @@ def landscape(
     for name in KINDS:
         if "not_measured" in facts["kinds"][name]:
             narrate(f"{name}: not measured, {facts['kinds'][name]['not_measured']}")
+
+
+def _show_largest(registry: Registry, output: str, k: int, *, as_json: bool) -> None:
+    from attribution.audit.largest import largest_influences
+    from reports.outputs.landscapes import labels_of
+    from reports.outputs.selection import named_audits
+
+    with registry.session() as session:
+        audit = named_audits(session, [output])[0]
+    found = largest_influences(registry, audit, k)
+    numbers = found.numbers.tolist()
+    with registry.session() as session:
+        labels = labels_of(session, audit.ensemble_id, numbers)
+    p_values = [None] * len(numbers) if found.p_value is None else found.p_value.tolist()
+    rows = [
+        {"unit": number, "label": label, "estimate": influence, "p": p_value}
+        for number, label, influence, p_value in zip(numbers, labels, found.influence.tolist(), p_values, strict=True)
+    ]
+    if as_json:
+        facts = {
+            "audit": audit.id,
+            "output": audit.sample_id,
+            "codes_compared": found.compared,
+            "all": found.exhaustive,
+        }
+        print_json("largest_influences", {**facts, "units": rows})
+        return
+    lines = [
+        (row["unit"], row["label"], f"{row['estimate']:.4g}", "" if row["p"] is None else f"{row['p']:.3g}")
+        for row in rows
+    ]
+    print_table(("unit", "label", "estimate", "p"), lines, legend=_LEGEND | _P_LEGEND)
+    drawn = "all" if found.exhaustive else "drawn from all"
+    narrate(f"compared with {found.compared:,} codes that no unit has, {drawn}")
 
 
 def _shown(facts: ReportFacts, kind: str | None) -> LandscapeKind:

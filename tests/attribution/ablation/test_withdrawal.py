@@ -10,12 +10,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from attribution.ablation.influence import gram
 from attribution.ablation.joint import ablate_sample
+from attribution.ablation.scan.form import QuadraticForm
 from attribution.audit.auditor import NO_LPIPS, Auditor
+from attribution.audit.largest import largest_influences, of_stored
 from attribution.audit.record import AuditSettings
+from attribution.audit.worker import load_jacobian
 from attribution.ensemble.serving import ensembles_that_served, serving_ensemble
 from attribution.evidence.adjustment import Neighbours, member_alignment
 from attribution.evidence.randomisation import assess_shortlist, has_contrast, mean_predictions
+from attribution.metrics.euclidean import euclidean_scale
 from attribution.ranking.encoded_works import SEEN_BY_NONE, reasons_not_to_test
 from attribution.sampling.generate import generate_samples
 from attribution.sampling.predictions import load_predictions
@@ -95,6 +100,28 @@ def test_only_members_that_never_saw_the_work_serve(withdrawn_world: World, buil
     assert {tuple(row.members) for row in withdrawn_world.samples} == {withdrawn_world.ensemble.indices}
     assert {row.id for row in withdrawn_world.samples}.isdisjoint(row.id for row in built_world.samples)
     assert not withdrawn_world.ensemble.complete
+
+
+def test_the_largest_estimates_are_those_of_the_members_that_served(withdrawn_world: World) -> None:
+    """By number, with members out of service, and from stored codes: the same units and p."""
+    registry, ensemble = withdrawn_world.registry, withdrawn_world.ensemble
+    auditor = Auditor.prepare(registry, ensemble, AuditSettings(shortlist=5), CPU)
+    [audit] = auditor.audit_samples(withdrawn_world.samples[1:2])
+    found = largest_influences(registry, audit, 30)
+    estimate = load_file(registry.home.audit(audit.id))["unit_influence_estimate"].numpy()
+    there = np.flatnonzero(np.isfinite(estimate))
+    assert sorted(found.numbers.tolist()) == there.tolist()
+    assert found.influence == pytest.approx(estimate[found.numbers], rel=1e-9, abs=1e-9)
+    assert (np.diff(found.influence) <= 0).all()
+    columns = load_jacobian(registry.home.jacobian(str(audit.sample_id)))
+    form = QuadraticForm.of_gram(gram(columns[None])[0].numpy())
+    stored, p_value, compared, exhaustive = of_stored(registry, ensemble, form, 30)
+    assert stored.values == pytest.approx((found.influence / euclidean_scale(columns[0].numel())) ** 2, rel=1e-9)
+    assert found.p_value is not None
+    assert dict(zip(stored.numbers.tolist(), p_value.tolist(), strict=True)) == pytest.approx(
+        dict(zip(found.numbers.tolist(), found.p_value.tolist(), strict=True))
+    )
+    assert (compared, exhaustive) == (found.compared, found.exhaustive)
 
 
 def test_all_samples_verify_by_the_members_that_made_them(withdrawn_world: World) -> None:

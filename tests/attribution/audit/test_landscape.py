@@ -17,18 +17,22 @@ from scipy.stats import spearmanr
 
 from attribution.ablation.joint import ablate_sample
 from attribution.audit.auditor import NO_LPIPS, Auditor
-from attribution.audit.landscape import Landscapes, estimate_error, landscape_facts, landscapes_of
+from attribution.audit.landscape import NO_JACOBIAN, Landscapes, estimate_error, landscape_facts, landscapes_of
+from attribution.audit.largest import largest_influences
 from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings
 from attribution.audit.worker import Counterfactuals, jacobian_file
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import BACKBONES, LpipsWeights
 from attribution.metrics.perceptual import SIDE, open_lpips
 from attribution.metrics.torchvision_models import torchvision_models
+from registry.basis.p_values import exact_p_values
+from registry.errors import UsageError
 from registry.ids import sha256_of_file
 from registry.outputs.queries import candidates_of
 from registry.storage import tables
 from registry.storage.database import Registry
 from tests.attribution.conftest import CPU, World
+from tests.support.running import Creditline
 
 
 @pytest.fixture(scope="session")
@@ -194,3 +198,48 @@ def test_units_that_every_member_saw_have_no_influence_of_any_kind(tmp_path: Pat
     nobody = Landscapes(estimate=np.full(2, np.nan))
     assert landscape_facts(nobody, **shared)["estimate"]["not_measured"] == "all saw it"  # type: ignore[arg-type]  # as above
     assert landscapes_of(membership, decoys, path, None) == Landscapes()
+
+
+def test_the_largest_estimates_are_those_of_the_list_of_all(measured: tuple[World, tables.Audit]) -> None:
+    """Without the list, by number alone; p counts codes of no unit with as large an estimate."""
+    world, audit = measured
+    tensors = load_file(world.registry.home.audit(audit.id))
+    estimate, decoys = tensors["unit_influence_estimate"], tensors["decoy_influence_estimate"]
+    for k in (1, 5, 50):
+        found = largest_influences(world.registry, audit, k)
+        order = np.lexsort((np.arange(len(estimate)), -estimate))[:k]
+        assert found.numbers.tolist() == order.tolist()
+        assert found.influence == pytest.approx(estimate[order], rel=1e-9)
+        others = np.broadcast_to(decoys, (len(order), len(decoys)))
+        assert found.p_value == pytest.approx(exact_p_values(estimate[order], others))
+        assert (found.compared, found.exhaustive) == (2, True)
+
+
+def test_the_command_shows_the_largest_estimates(measured: tuple[World, tables.Audit]) -> None:
+    """As a table and as JSON; choices that do not fit are refused."""
+    world, audit = measured
+    creditline = Creditline(world.registry.home.root)
+    found = largest_influences(world.registry, audit, 3)
+    document = creditline("landscape", audit.id, "--largest", 3, "--json").document
+    assert [row["unit"] for row in document["units"]] == found.numbers.tolist()
+    assert (document["codes_compared"], document["all"]) == (2, True)
+    printed = creditline("landscape", str(audit.sample_id), "--largest", 3)
+    assert printed.status == 0
+    assert document["units"][0]["label"] in printed.out.splitlines()[1]
+    assert "2 codes that no unit has" in printed.err
+    for refused in (
+        creditline("landscape", audit.id, "--largest", 3, "--limit", 2),
+        creditline("landscape", audit.id, "--largest", 0),
+    ):
+        assert refused.status == 2
+
+
+def test_an_audit_without_estimates_has_no_largest(measured: tuple[World, tables.Audit]) -> None:
+    """An outside image has no noise, and a Jacobian may not have been asked for."""
+    world, audit = measured
+    for changed in ({"sample_id": None}, {"landscape": {"estimate": {"not_measured": NO_JACOBIAN}}}):
+        bare = tables.Audit(**{**audit.model_dump(), **changed})
+        with pytest.raises(UsageError, match="no estimates of influence"):
+            largest_influences(world.registry, bare, 3)
+    with pytest.raises(UsageError, match="at least 1"):
+        largest_influences(world.registry, audit, 0)
