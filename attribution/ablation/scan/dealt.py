@@ -22,7 +22,7 @@ from attribution.ablation.scan.index import LONGEST_LAW, CodeGroups, group_codes
 from attribution.ablation.scan.loops import Dealing, codes_dealt
 from attribution.ablation.scan.search import CodeSearch, Largest, merged, nobody
 from attribution.engines.device import usable_cores
-from registry.encodings.codes import capacity, halved, orientation_of, shuffle_of
+from registry.encodings.codes import capacity, decoys_available, halved, orientation_of, shuffle_of
 from registry.encodings.keys import FIRST_FORMAT
 from registry.encodings.words import BINOMIALS, Words
 
@@ -41,6 +41,7 @@ class Dealt:
 
     Raises:
         UsageError: impossible sizes.
+        CapacityError: there are more units than codes.
     """
 
     seed: int
@@ -48,6 +49,9 @@ class Dealt:
     h: int
     units: int
     code_format: int = FIRST_FORMAT
+
+    def __post_init__(self) -> None:
+        decoys_available(self.n, self.h, self.units, self.code_format)
 
     @property
     def capacity(self) -> int:

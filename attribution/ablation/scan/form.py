@@ -67,6 +67,10 @@ class QuadraticForm:
         matrix[np.ix_(members, members)] = (centred + centred.T) / 2.0
         return cls(matrix, members)
 
+    def scaled(self, exponent: int) -> QuadraticForm:
+        """The form times a power of two: all values times it, to the last bit."""
+        return QuadraticForm(np.ldexp(self.matrix, exponent), self.serving)
+
     @property
     def n(self) -> int:
         """Bits of a code."""
@@ -101,7 +105,9 @@ class QuadraticForm:
         left = len(self.serving) - np.arange(self.n + 1, dtype=np.float64)
         inverse = np.full(self.n + 1, np.nan)
         inverse[left > 0] = 1.0 / left[left > 0] ** 2
-        return Exact(self.matrix, tables, parts, np.uint64(self.mask), inverse)
+        return Exact(
+            self.matrix, tables, parts, np.uint64(self.mask), inverse, 1e-12 * float(np.abs(self.matrix).sum())
+        )
 
     def tails(self, low: int) -> Tails:
         """The tables of the lowest ``low`` bits in single precision."""

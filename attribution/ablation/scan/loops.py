@@ -41,6 +41,8 @@ class Exact(NamedTuple):
     """The members in service."""
     inverse: np.ndarray
     """Shape (n + 1): by members in service of a code; NaN: all of them."""
+    rounding: float
+    """No form is wrong by more."""
 
 
 class Tails(NamedTuple):
@@ -203,6 +205,7 @@ def bound_groups(
     mask: Word,
     most: np.ndarray,
     inverse: np.ndarray,
+    rounding: float,
     lightest: int,
     heaviest: int,
     bounds: np.ndarray,
@@ -216,7 +219,7 @@ def bound_groups(
     pulls, order = np.empty(64), np.empty(64)
     for group in range(len(heads)):
         base = open_head(matrix, heads[group], low, pulls)
-        inside, size = 0, abs(base)
+        inside = 0
         for bit in range(low):
             if np.uint64(mask) >> np.uint64(bit) & np.uint64(1):
                 place = inside
@@ -225,14 +228,13 @@ def bound_groups(
                     place -= 1
                 order[place] = pulls[bit]
                 inside += 1
-                size += abs(pulls[bit])
         own = popcount((np.uint64(heads[group]) << np.uint64(low)) & np.uint64(mask))
         best, pulled = -1.0, 0.0
         for weight in range(inside + 1):
             if weight:
                 pulled += order[weight - 1]
             if lightest <= own + weight <= heaviest:
-                found = base + pulled + most[weight] + 1e-12 * (size + abs(most[weight]))
+                found = base + pulled + most[weight] + rounding
                 best = max(best, max(found, 0.0) * inverse[own + weight])
         bounds[group] = best
 
@@ -402,7 +404,7 @@ def search_groups(
         head = np.uint64(groups.heads[group])
         base = open_head(exact.matrix, head, tails.low, pulls)
         size = tails.size + open_tails(pulls, tails.own, tails.width, tails.low, sums)
-        slack = base + size * terms * 2.0**-23 + 1e-12 * abs(base)
+        slack = base + size * terms * 2.0**-23 + exact.rounding
         above = head << np.uint64(tails.low)
         own = popcount(above & np.uint64(exact.mask))
         fixed = groups.lightest == groups.heaviest
@@ -470,7 +472,7 @@ def count_groups(
         head = np.uint64(groups.heads[group])
         base = open_head(exact.matrix, head, tails.low, pulls)
         size = tails.size + open_tails(pulls, tails.own, tails.width, tails.low, sums)
-        slack = size * terms * 2.0**-23 + 1e-12 * abs(base)
+        slack = size * terms * 2.0**-23 + exact.rounding
         above = head << np.uint64(tails.low)
         own = popcount(above & np.uint64(exact.mask))
         for weight in range(len(exact.inverse)):

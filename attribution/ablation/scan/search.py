@@ -63,13 +63,24 @@ class CodeSearch:
             raise UsageError("the Gram matrix has values that are no finite numbers: no unit is the largest")
 
     @cached_property
+    def exponent(self) -> int:
+        """Of the form's largest number: single precision holds the form divided by that power."""
+        return int(np.frexp(np.abs(self.form.matrix).max())[1])
+
+    @cached_property
+    def scaled(self) -> QuadraticForm:
+        """The form whose largest number is between a half and one."""
+        return self.form.scaled(-self.exponent)
+
+    @cached_property
     def tails(self) -> Tails:
-        return self.form.tails(self.grouped.low)
+        """The tables of the scaled form."""
+        return self.scaled.tails(self.grouped.low)
 
     @cached_property
     def bounds(self) -> Float64[np.ndarray, " group"]:
-        """No value of a group is above its bound."""
-        groups, form, tails = self.grouped.groups, self.form, self.tails
+        """No value of a group is above its bound, in the scaled form."""
+        groups, form, tails = self.grouped.groups, self.scaled, self.tails
         found, most = np.empty(len(groups.heads)), form.heaviest_tails(tails)
         exact = form.exact
 
@@ -81,6 +92,7 @@ class CodeSearch:
                 exact.mask,
                 most,
                 exact.inverse,
+                exact.rounding,
                 groups.lightest,
                 groups.heaviest,
                 found[part],
@@ -101,7 +113,7 @@ class CodeSearch:
         """
         if k < 1:
             raise UsageError(f"got {k} units to find, expected at least 1")
-        bounds, groups = self.bounds, self.grouped.groups
+        bounds, groups, floor = self.bounds, self.grouped.groups, float(np.ldexp(floor, -self.exponent))
         order = np.argsort(-bounds)
         ends = np.cumsum((groups.stops - groups.starts)[order])
         best, start, wave, tried = nobody(), 0, FIRST_WAVE, 0
@@ -117,17 +129,18 @@ class CodeSearch:
             )
             tried += sum(each for _, each in found)
             if tried > patience:
-                return replace(best, complete=False)
+                best = replace(best, complete=False)
+                break
             best = merged([best, *(part for part, _ in found)], k)
             start, wave = stop, wave * 2
-        return best
+        return replace(best, values=np.ldexp(best.values, self.exponent))
 
     def _search(self, chosen: Int64[np.ndarray, " group"], k: int, floor: float, patience: int) -> tuple[Largest, int]:
         kept = (np.full(k, -np.inf), np.full(k, NO_NUMBER), np.zeros(k, dtype=np.uint64))
         count, tried = search_groups(
             chosen,
             self.bounds,
-            self.form.exact,
+            self.scaled.exact,
             self.tails,
             self.grouped.groups,
             self.dealing,
@@ -140,7 +153,7 @@ class CodeSearch:
     def count(self, thresholds: Float64[np.ndarray, " threshold"]) -> Int64[np.ndarray, " threshold"]:
         """How many codes have at least each value; of a law with units: those of no unit."""
         order = np.argsort(-thresholds, kind="stable")
-        falling = np.ascontiguousarray(thresholds[order], dtype=np.float64)
+        falling = np.ldexp(np.ascontiguousarray(thresholds[order], dtype=np.float64), -self.exponent)
         chosen = np.flatnonzero(self.bounds >= falling[-1]) if len(falling) else np.empty(0, dtype=np.int64)
 
         def compute(part: Int64[np.ndarray, " group"]) -> Int64[np.ndarray, " threshold"]:
@@ -148,7 +161,7 @@ class CodeSearch:
             count_groups(
                 part,
                 self.bounds,
-                self.form.exact,
+                self.scaled.exact,
                 self.tails,
                 self.grouped.groups,
                 self.dealing,

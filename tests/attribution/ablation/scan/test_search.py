@@ -33,11 +33,15 @@ def _small_groups_and_waves() -> Iterator[None]:
 
 @st.composite
 def grams(draw: st.DrawFn, members: int) -> NDArray[np.float64]:
-    """Gram matrices: of small whole numbers, where values tie, or any; of low or full rank."""
+    """Gram matrices: of small whole numbers, where values tie, or any; of low or full rank; of
+    members alike or of very different size.
+    """
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
-    rank, scale = draw(st.integers(1, members + 3)), 10.0 ** draw(st.integers(-6, 6))
+    rank, scale = draw(st.integers(1, members + 3)), 10.0 ** draw(st.sampled_from([-90, -6, 0, 6, 90]))
     whole = generator.integers(-1, 2, (members, rank)).astype(np.float64)
     columns = whole if draw(st.booleans()) else generator.normal(size=(members, rank)) * scale
+    if draw(st.booleans()):
+        columns = columns * 10.0 ** generator.integers(-8, 9, (members, 1))
     return columns @ columns.T
 
 
@@ -197,6 +201,8 @@ def test_what_cannot_be_searched_is_refused() -> None:
         group_codes(np.array([16], dtype=np.uint64), 4, 15)
     with pytest.raises(CapacityError, match=f"at most {LONGEST_LAW}"):
         group_law(LONGEST_LAW + 1, 3, (1 << LONGEST_LAW + 1) - 1)
+    with pytest.raises(CapacityError, match="7 units"):
+        Dealt(0, 4, 2, 7)
     with pytest.raises(UsageError, match="row and a column"):
         QuadraticForm.of_gram(np.eye(3), 4, [0, 1])
 
