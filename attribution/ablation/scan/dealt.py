@@ -30,9 +30,10 @@ MADE_AT_ONCE = 1 << 20
 """Codes that one core makes and groups at a time; 24 MiB."""
 SHUFFLED_AT_ONCE = 1 << 10
 """Codes whose rounds are computed together: they stay in the processor's cache."""
+LOOK_UP = 7
+"""Codes that are made in the time of one look-up of a word by number."""
 LOOK_UPS = 1 << 22
-"""Words looked up by number before all codes are made instead; a look-up takes about as long as
-making seven codes."""
+"""Words looked up, at most, before all codes are made instead."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,9 @@ class DealtSearch:
             UsageError: k is below 1, or the form has values that are no finite numbers.
         """
         dealt = self.dealt
-        if dealt.n <= LONGEST_LAW and k * dealt.capacity <= dealt.units * LOOK_UPS:
+        # Where values have nothing to do with numbers, words / units are looked up.
+        words = k * dealt.capacity
+        if dealt.n <= LONGEST_LAW and words <= dealt.units * min(LOOK_UPS, dealt.units // LOOK_UP):
             found = CodeSearch(form, self.law, dealt.loops(dealt.units)).largest(k, patience=LOOK_UPS)
             if found.complete:
                 return found

@@ -144,6 +144,7 @@ def check_dealt(dealt: Dealt, form: QuadraticForm, k: int) -> None:
     values, search = form.values(codes), DealtSearch(dealt, form.mask)
     check(search.largest(form, k), codes, values, k)
     check(search.largest_of_made(form, k), codes, values, k)
+    check(CodeSearch(form, search.law, dealt.loops(dealt.units)).largest(k), codes, values, k)
     every = form.values(codes_of(dealt.seed, dealt.n, dealt.h, np.arange(dealt.capacity), dealt.code_format))
     thresholds = values[sorted_largest(values, 3)]
     assert search.with_at_least(form, thresholds).tolist() == [int((every >= each).sum()) for each in thresholds]
@@ -172,6 +173,16 @@ def test_a_law_that_needs_too_many_look_ups_is_searched_code_by_code() -> None:
     assert not CodeSearch(form, search.law, dealt.loops(dealt.units)).largest(5, patience=10).complete
     codes = codes_of(3, 12, 5, np.arange(700), 2)
     check(search.largest_of_made(form, 5), codes, form.values(codes), 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("h", [24, 25])
+def test_a_law_that_is_too_long_is_searched_code_by_code(h: int) -> None:
+    """Fifty members, with complements and without."""
+    dealt = Dealt(1, 50, h, 3000, 2)
+    columns = np.random.default_rng(1).normal(size=(50, 9))
+    form, codes = QuadraticForm.of_gram(columns @ columns.T), codes_of(1, 50, h, np.arange(3000), 2)
+    check(DealtSearch(dealt, form.mask).largest(form, 20), codes, form.values(codes), 20)
 
 
 @pytest.mark.slow
