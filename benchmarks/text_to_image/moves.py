@@ -92,8 +92,8 @@ def variants(recipe: Bench, name: str, packages: Path) -> Iterator[tuple[str, Be
         replace(with_sizes(), serving=tuple(range(IN_SERVICE))),
     )
     yield "rank 4", with_sizes(rank=4)
-    yield "10 members", with_sizes(members=10, ones=5)
     yield f"{len(more.works.works)} works", more
+    yield "10 members", with_sizes(members=10, ones=5)
     yield "other codes and training noise", replace(with_sizes(), draw=1)
     yield "160 steps", with_sizes(steps=160)
     yield "16 members", with_sizes(members=16, ones=8)
