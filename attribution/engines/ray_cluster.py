@@ -24,8 +24,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import count
 from typing import Any, ClassVar
 
 from attribution.engines.interface import Engine, Report, Result, Task, WorkerDiedError, compute_as_a_worker
@@ -76,11 +78,8 @@ class RayCluster(Engine):
         on_progress: Callable[[int, int], object],
     ) -> Iterator[tuple[int, Result]]:
         ray = self._connected()
-        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=False
-        )
-        # Beside this process: it must not be lost with another machine.
-        told = ray.remote(_Progress).options(num_cpus=0, scheduling_strategy=here).remote()
+        context = ray.get_runtime_context()
+        told, number = _progress(ray, context.get_node_id(), context.get_job_id()), next(_numbers)
         remote = ray.remote(_run).options(
             num_cpus=1, num_gpus=int(device != "cpu"), max_retries=RETRIES, scheduling_strategy="SPREAD"
         )
@@ -90,10 +89,10 @@ class RayCluster(Engine):
         def fill() -> None:
             while len(waiting) < workers and (pair := next(rest, None)) is not None:
                 index, task = pair
-                waiting[remote.remote(function, task, index, told, _versions())] = index
+                waiting[remote.remote(function, task, (number, index), told, _versions())] = index
 
         def tell() -> None:
-            for index, steps in ray.get(told.take.remote()).items():
+            for index, steps in _called(ray.get, told.take.remote(number)).items():
                 # A task that started anew has fewer steps than were told of it before.
                 if steps > shown[index]:
                     on_progress(index, steps - shown[index])
@@ -102,7 +101,7 @@ class RayCluster(Engine):
         try:
             fill()
             while waiting:
-                done, _ = ray.wait(list(waiting), timeout=TOLD_EVERY)
+                done, _ = _called(ray.wait, list(waiting), timeout=TOLD_EVERY)
                 tell()
                 for answer in done:
                     yield waiting.pop(answer), _result(ray, answer)
@@ -111,7 +110,6 @@ class RayCluster(Engine):
         finally:
             for answer in waiting:
                 ray.cancel(answer, force=True)
-            ray.kill(told)
 
     def _connected(self) -> Any:  # noqa: ANN401 - a module that may not be installed
         """The module ``ray``, connected to the cluster."""
@@ -136,7 +134,7 @@ class RayCluster(Engine):
             if alone:
                 _start(ray, self.cpus)
             else:
-                ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
+                _called(ray.init, address=self.address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises this class itself where a start takes too long
             place = "on this machine" if alone else f"at {self.address}"
             raise InputError(f"no Ray cluster {place}: {_one_line(error)}; see `ray status`") from error
@@ -156,7 +154,8 @@ def _start(ray: Any, cpus: int | None) -> None:  # noqa: ANN401 - a module that 
         shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(end)
-    ray.init(
+    _called(
+        ray.init,
         address="local",
         num_cpus=cpus,
         include_dashboard=False,
@@ -179,7 +178,7 @@ def _result(ray: Any, answer: Any) -> Any:  # noqa: ANN401 - a module that may n
         CreditlineError: raised by the task.
     """
     try:
-        return ray.get(answer)
+        return _called(ray.get, answer)
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         if isinstance(cause, FileNotFoundError):
@@ -197,31 +196,53 @@ def _result(ray: Any, answer: Any) -> Any:  # noqa: ANN401 - a module that may n
         ) from error
 
 
+def _called(function: Callable[..., Any], *words: Any, **options: Any) -> Any:  # noqa: ANN401 - Ray's own
+    """What a function of Ray returns. Raises what a handler of signals raised meanwhile: Ray's
+    compiled code makes a SystemError of it.
+    """
+    try:
+        return function(*words, **options)
+    except SystemError as error:
+        raise error.__cause__ or error from None
+
+
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
 class _Progress:
-    """An actor that gathers the steps of all tasks."""
+    """An actor that gathers the steps of all tasks, by the number of their run and their index."""
 
     def __init__(self) -> None:
-        self._steps: dict[int, int] = {}
+        self._steps: dict[int, dict[int, int]] = {}
 
-    def tell(self, index: int, steps: int) -> None:
-        """Steps that one run of a task did up to now."""
-        self._steps[index] = steps
+    def tell(self, place: tuple[int, int], steps: int) -> None:
+        """Steps that one attempt at a task did up to now."""
+        number, index = place
+        self._steps.setdefault(number, {})[index] = steps
 
-    def take(self) -> dict[int, int]:
-        """What was told since the last call."""
-        steps, self._steps = self._steps, {}
-        return steps
+    def take(self, number: int) -> dict[int, int]:
+        """What was told of a run since the last call."""
+        return self._steps.pop(number, {})
+
+
+_numbers = count()
+"""Of this process's runs."""
+
+
+@cache
+def _progress(ray: Any, node: str, job: str) -> Any:  # noqa: ANN401, ARG001 - a module that may not be installed; a key
+    """The actor of one connection. An actor a run would start a process each time."""
+    # Beside this process: it must not be lost with another machine.
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(_Progress).options(num_cpus=0, scheduling_strategy=here).remote()
 
 
 class _Teller:
     """The report of a task on its worker: it passes on the sum of steps, not too often."""
 
-    def __init__(self, index: int, told: Any) -> None:  # noqa: ANN401 - a handle of Ray
-        self._index, self._told = index, told
+    def __init__(self, place: tuple[int, int], told: Any) -> None:  # noqa: ANN401 - a handle of Ray
+        self._place, self._told = place, told
         self._steps, self._last = 0, 0.0
 
     def __call__(self, steps: int) -> None:
@@ -231,13 +252,13 @@ class _Teller:
 
     def pass_on(self) -> None:
         self._last = time.monotonic()
-        self._told.tell.remote(self._index, self._steps)
+        self._told.tell.remote(self._place, self._steps)
 
 
 def _run(
     function: Callable[[Task, Report], Result],
     task: Task,
-    index: int,
+    place: tuple[int, int],
     told: Any,  # noqa: ANN401 - a handle of Ray
     versions: Mapping[str, str],
 ) -> Result:
@@ -248,7 +269,7 @@ def _run(
         listed = ", ".join(f"{name} {own[name]} instead of {versions[name]}" for name in differing)
         raise UsageError(f"a machine of the Ray cluster has {listed}: install the same versions on every machine")
     compute_as_a_worker()
-    teller = _Teller(index, told)
+    teller = _Teller(place, told)
     result = function(task, teller)
     with suppress(Exception):
         teller.pass_on()

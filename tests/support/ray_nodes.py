@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -26,9 +27,9 @@ MEMORY = 80 * 2**20
 
 @dataclass
 class Node:
-    """A machine of the cluster: ``ray start --block``, its head process."""
+    """A machine of the cluster, by the process that started it: ``ray start --block``."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[Any]
 
     def workers(self, task: str = "_run") -> list[psutil.Process]:
         """The worker processes that run a task of this name now."""

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -30,6 +31,11 @@ def killed(_: str, report: Report) -> None:
     """Every worker is killed."""
     report(1)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleeping(seconds: float, _: Report) -> None:
+    """A task that takes long."""
+    time.sleep(seconds)
 
 
 def refused(name: str, _: Report) -> None:

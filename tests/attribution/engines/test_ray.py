@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,9 +29,24 @@ MAIN = "from cli.main import main; main()"
 RECIPE = ("--size", 8, "--widths", 8, "--batch-size", 4, "--steps", 300)
 PATIENCE = 600.0
 _ALONE = """
-import time
+import signal, time
+from attribution.engines.device import Device, run_tasks
 from attribution.engines.ray_cluster import RayCluster
-print(RayCluster(cpus=1).resources()["CPU"], flush=True)
+from tests.support.ray_tasks import sleeping
+
+class Stop(BaseException):
+    pass
+
+def stop(*_):
+    raise Stop
+
+signal.signal(signal.SIGINT, stop)
+cluster = RayCluster(cpus=1)
+print(cluster.resources()["CPU"], flush=True)
+try:
+    list(run_tasks(sleeping, [3600.0], Device("cpu", 1, cluster)))
+except Stop:
+    print("stopped", flush=True)
 time.sleep(3600)
 """
 
@@ -137,8 +153,9 @@ def test_a_killed_worker_and_a_killed_machine_change_no_result(
 @pytest.mark.slow
 @pytest.mark.reopens
 def test_a_cluster_of_one_command_listens_here_alone_and_ends_with_it() -> None:
-    """Its ports are on the loopback interface. After kill -9 of the command nothing of it computes
-    or takes work; the two helpers that Ray keeps beside it end by themselves, up to minutes later.
+    """Its ports are on the loopback interface. Ctrl-C reaches the command and ends its tasks. After
+    kill -9 nothing of it computes or takes work; the two helpers that Ray keeps beside it end by
+    themselves, up to minutes later.
     """
     folder = tempfile.mkdtemp(dir="/tmp")
     environment = {**os.environ, "TMPDIR": folder}
@@ -156,6 +173,12 @@ def test_a_cluster_of_one_command_listens_here_alone_and_ends_with_it() -> None:
         ]
         assert ports
         assert {ip.removeprefix("::ffff:") for ip in ports} == {"127.0.0.1"}
+        node = Node(command)
+        wait_for(node.workers)
+        command.send_signal(signal.SIGINT)
+        assert command.stdout.readline().strip() == "stopped"
+        wait_for(lambda: not node.workers())
+        family = psutil.Process(command.pid).children(recursive=True)
         names = {each.pid: each.name() for each in family}
         command.kill()
     _, left = psutil.wait_procs(family, timeout=20)
