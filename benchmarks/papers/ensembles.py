@@ -76,15 +76,15 @@ RECIPES = {
         n=12,
         h=6,
         network=UNET,
-        training=TrainingSettings(steps=3000, batch_size=32, learning_rate=8e-3),
+        training=TrainingSettings(steps=24_000, batch_size=32, learning_rate=8e-3),
     ),
     "memoriser": Recipe(n=12, h=6, network=Memorisers()),
 }
 """By the name of the members' network. UNets share start, draws and works."""
 SHORT = 1500
-"""Steps of UNets of more works than :data:`FEW`: too few to copy."""
-FEW = 64
-"""Units up to which UNets train long enough to copy."""
+"""Steps of UNets of more works than those of :data:`COPYING`: too few to copy."""
+COPYING = {64: 3_000, 300: 24_000}
+"""By units, at most: steps of UNets that copy works (see ``e12_near_copies``)."""
 CODES_OF_TWELVE = 300
 """Units up to which 12 members have codes, and decoys enough for a test."""
 
@@ -94,8 +94,9 @@ def recipe_for(network: str, units: int) -> Recipe:
     recipe = RECIPES[network]
     if network == "perceptron":
         return recipe
-    if units > FEW:
-        recipe = replace(recipe, training=replace(recipe.training, steps=min(SHORT, recipe.training.steps)))
+    if network == "unet":
+        steps = next((steps for most, steps in COPYING.items() if units <= most), SHORT)
+        recipe = replace(recipe, training=replace(recipe.training, steps=min(steps, recipe.training.steps)))
     return recipe if units <= CODES_OF_TWELVE else replace(recipe, n=16, h=8)
 
 
