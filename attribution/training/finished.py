@@ -35,6 +35,8 @@ from registry.members.serving import ServiceStatus, service_status
 from registry.storage import tables
 from registry.storage.database import Registry
 
+_OUT_OF_SERVICE = "out of service, since it saw withdrawn works: run its job again, or `creditline retrain`"
+
 
 @dataclass(frozen=True)
 class CollectedMember:
@@ -65,13 +67,12 @@ def collect_members(registry: Registry, ensemble_id: str, folders: Sequence[Path
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder: expected what jobs got as --out")
-    service = service_status(registry, ensemble_id)
-    settings = EnsembleSettings.of(registry, service.ensemble)
+    settings = EnsembleSettings.of(registry, service_status(registry, ensemble_id).ensemble)
     places = [registry.home, *map(Home, folders)]
-    for index in range(service.encoding.n):
+    for index in range(service_status(registry, ensemble_id).encoding.n):
         try:
-            with member_alone(registry.home, member_id(ensemble_id, index)):
-                found = _collect(registry, service, settings, index, places)
+            with member_alone(registry.home, ensemble_id, index):
+                found = _collect(registry, ensemble_id, settings, index, places)
         except LockedRegistryError as error:
             found = CollectedMember(index, "in training", str(error))
         except CreditlineError as error:
@@ -80,19 +81,24 @@ def collect_members(registry: Registry, ensemble_id: str, folders: Sequence[Path
 
 
 def _collect(
-    registry: Registry, service: ServiceStatus, settings: EnsembleSettings, index: int, places: Sequence[Home]
+    registry: Registry, ensemble_id: str, settings: EnsembleSettings, index: int, places: Sequence[Home]
 ) -> CollectedMember:
-    key = member_id(service.ensemble.id, index)
-    with registry.session() as session:
-        known = session.get(tables.Member, key)
+    service = service_status(registry, ensemble_id)
+    newest = next((state for state in service.states if state.member.index == index), None)
+    known = None if newest is None else newest.member
     if known is not None:
-        check_member(registry.home.member(key), known)
+        check_member(registry.home.member(known.id), known)
+    if newest is not None and newest.serves:
         return CollectedMember(index, "registered before", member=known)
+    generation = 1 if known is None else known.generation + 1
+    key = member_id(ensemble_id, index, generation)
     place = next((each for each in places if (each.member(key) / MANIFEST_NAME).is_file()), None)
+    if place is None and known is not None:
+        return CollectedMember(index, "registered before", _OUT_OF_SERVICE, known)
     if place is None:
         return CollectedMember(index, "missing", _progress_of(key, settings, places))
     found = read_member_folder(place.member(key))
-    _check_recipe(found, service, index)
+    _check_recipe(found, service, index, generation)
     settings.network.load_member(found.path)
     check_against_codes(registry, found)
     _take(found, registry.home.member(key))
@@ -110,7 +116,7 @@ def _progress_of(key: str, settings: EnsembleSettings, places: Sequence[Home]) -
     return f"its last checkpoint is at step {done} of {settings.training.steps}: run its job again"
 
 
-def _check_recipe(found: MemberFolder, service: ServiceStatus, index: int) -> None:
+def _check_recipe(found: MemberFolder, service: ServiceStatus, index: int, generation: int) -> None:
     """Check that a manifest is of this place in this ensemble.
 
     Raises:
@@ -123,7 +129,7 @@ def _check_recipe(found: MemberFolder, service: ServiceStatus, index: int) -> No
         "generation": manifest.generation,
         **_leaves(manifest.settings),
     }
-    expected = {"ensemble": ensemble.id, "index": index, "generation": 1, **_leaves(ensemble.settings)}
+    expected = {"ensemble": ensemble.id, "index": index, "generation": generation, **_leaves(ensemble.settings)}
     for name in sorted(got | expected):
         if got.get(name) != expected.get(name):
             raise InputError(
@@ -185,7 +191,7 @@ def import_member(registry: Registry, folder: Path) -> tables.Member:
     settings.network.load_member(folder)
     check_against_codes(registry, found)
     place = registry.home.member(member_id(expected, found.manifest.index, found.manifest.generation))
-    with training_alone(registry, expected), member_alone(registry.home, place.name):
+    with training_alone(registry, expected), member_alone(registry.home, expected, found.manifest.index):
         with registry.session() as session:
             known = session.get(tables.Member, place.name)
         if known is not None and known.manifest_sha256 != found.manifest.sha256:

@@ -35,11 +35,12 @@ def train_apart(
     on_progress: Callable[[int], object] = lambda _steps: None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Path:
-    """Train the first generation of one member, or resume it; returns its folder.
+    """Train one member, or resume it; returns its folder.
 
     ``registry``: open for reading only. ``into``: the home that gets the member's folder and
     checkpoint; None: the registry's own. ``on_progress`` gets the number of steps just done. A
-    member that is registered is not trained again.
+    member in service is not trained again; one that is out of service gets its next generation,
+    without the withdrawn works.
 
     Raises:
         NotFoundError: no such ensemble, or its training set is not there.
@@ -51,13 +52,15 @@ def train_apart(
     service = service_status(registry, ensemble_id)
     if not 0 <= index < service.encoding.n:
         raise UsageError(f"got member {index}, expected 0 to {service.encoding.n - 1}: the members of {ensemble_id}")
-    place, key = into or registry.home, member_id(ensemble_id, index)
-    with member_alone(place, key):
+    place = into or registry.home
+    with member_alone(place, ensemble_id, index):
         # Looked at under the lock: it may have been registered since.
         service = service_status(registry, ensemble_id)
-        registered = next((state.member for state in service.states if state.member.index == index), None)
-        if registered is not None:
-            return registry.home.member(registered.id)
+        newest = next((state for state in service.states if state.member.index == index), None)
+        if newest is not None and newest.serves:
+            return registry.home.member(newest.member.id)
+        generation = 1 if newest is None else newest.member.generation + 1
+        key = member_id(ensemble_id, index, generation)
         if not has_training_set(registry.home, ensemble_id):
             raise NotFoundError(
                 f"the training set of ensemble {ensemble_id} is not in {registry.home.training(ensemble_id)}: "
@@ -67,7 +70,11 @@ def train_apart(
         values = task_values(registry, ensemble_id, device, checkpoint_seconds)
         clear_remains(place, key)
         task = MemberTask(
-            **values, member_id=key, index=index, into=None if into is None else Home(into.root.resolve())
+            **values,
+            member_id=key,
+            index=index,
+            generation=generation,
+            into=None if into is None else Home(into.root.resolve()),
         )
         [(_, folder)] = run_tasks(train_member, [task], device, lambda _, steps: on_progress(steps))
         return folder

@@ -218,7 +218,7 @@ def _train(
     ]
     with ExitStack() as stack:
         for task in tasks:
-            stack.enter_context(member_alone(registry.home, task.member_id))
+            stack.enter_context(member_alone(registry.home, ensemble_id, task.index))
             clear_remains(registry.home, task.member_id)
         for key in finished:
             clear_remains(registry.home, key, finished=True)

@@ -38,7 +38,7 @@ from registry.members.manifest import (
     TrainingManifest,
     works_listing,
 )
-from registry.members.register import last_withdrawal
+from registry.members.register import last_withdrawal, member_id
 from registry.members.serving import service_status
 from registry.storage.database import Registry
 from registry.storage.job_lock import only_one
@@ -174,14 +174,13 @@ def checkpoint_name(name: str) -> str:
     return f".{name}.checkpoint.safetensors"
 
 
-def member_alone(place: Home, key: str) -> AbstractContextManager[None]:
+def member_alone(place: Home, ensemble_id: str, index: int) -> AbstractContextManager[None]:
     """Hold a member's lock in the home that its folder goes into, so that one process trains it.
-
-    ``key``: the member's id.
 
     Raises:
         LockedRegistryError: another process does.
     """
+    key = member_id(ensemble_id, index)
     return only_one(place, f"member-{key}", f"member {key} is being trained")
 
 

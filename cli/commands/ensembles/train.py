@@ -164,7 +164,7 @@ def train(
     the last checkpoint and ends with the same weights.
 
     On a cluster, --plan-only records the ensemble, jobs with --member and --no-register train one
-    member each, and `creditline members collect` registers them.
+    member each, also one that is out of service, and `creditline members collect` registers them.
 
     Examples:
         creditline train

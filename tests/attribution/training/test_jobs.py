@@ -17,7 +17,7 @@ from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.images import ImageSettings
 from attribution.training.finished import CollectedMember, collect_members, other_versions
 from attribution.training.jobs import train_apart
-from attribution.training.lifecycle import train_ensemble
+from attribution.training.lifecycle import retrain_ensemble, train_ensemble
 from attribution.training.loop import steps_done
 from attribution.training.member import checkpoint_name
 from registry.errors import InputError, LockedRegistryError, NotFoundError, ReadOnlyRegistryError, UsageError
@@ -26,6 +26,7 @@ from registry.ingest.owners.table import OwnerTable
 from registry.ingest.registration import register_folder
 from registry.members.manifest import Manifest
 from registry.members.register import member_id
+from registry.members.serving import service_status
 from registry.storage.database import Registry
 from registry.withdrawals.record import withdraw
 from tests.attribution.conftest import CPU, NOW, encode_written_works, prepare_ensemble
@@ -184,6 +185,27 @@ def test_jobs_without_a_plan_are_refused(planned: tuple[Registry, str], tmp_path
     shutil.rmtree(registry.home.training(ensemble_id))
     with pytest.raises(NotFoundError, match="--plan-only"):
         job(registry, ensemble_id, 1)
+
+
+def test_a_job_trains_a_member_without_works_that_were_withdrawn(planned: tuple[Registry, str], tmp_path: Path) -> None:
+    """The next generation is the one that retraining gives; members in service stay."""
+    registry, ensemble_id = planned
+    list(train_ensemble(registry, ensemble_id, CPU))
+    withdraw(registry, asset_ids=[0], reason="request", now=NOW)
+    out = {member.index for member in service_status(registry, ensemble_id).out_of_service}
+    assert out
+    assert out != set(range(N))
+    before = list(collect_members(registry, ensemble_id))
+    assert {each.index for each in before if "out of service" in each.why} == out
+    shutil.copytree(registry.home.root, tmp_path / "whole")
+    whole = list(retrain_ensemble(Registry.open(Home(tmp_path / "whole")), ensemble_id, CPU))
+    for index in range(N):
+        assert job(registry, ensemble_id, index).name == member_id(ensemble_id, index, 2 if index in out else 1)
+    found = [each for each in collect_members(registry, ensemble_id) if each.state == "registered"]
+    assert {each.index for each in found} == out
+    expected = {member.index: member.weights_sha256 for member in whole}
+    assert {each.index: each.member.weights_sha256 for each in found if each.member} == expected
+    assert len(service_status(registry, ensemble_id).serving) == N
 
 
 @pytest.mark.slow
