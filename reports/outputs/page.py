@@ -86,6 +86,7 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
         "in_fine_tuning": IN_FINE_TUNING if all(facts.ensemble.base for facts in generated) else None,
         "generated": len(generated),
         "traced": sum(map(_traced, generated)),
+        "not_graded": sum(not _graded(facts) for facts in generated),
         "tables": tables,
         # Audits with several rates have no common line to plot.
         "certainty_plot": _drawn(certainty_plot(smallest, rates.pop())) if len(rates) == 1 else None,
@@ -136,7 +137,7 @@ def mark(candidate: Candidate) -> str:
     """What was found of a candidate, in two or three words."""
     if not candidate.passes:
         return "No effect shown"
-    return "Source found" if candidate.grade is None else candidate.grade.capitalize()
+    return "Source found, not graded" if candidate.grade is None else candidate.grade.capitalize()
 
 
 def has_slight_effect(candidate: Candidate) -> bool:
@@ -157,10 +158,13 @@ def _strength_meaning(facts: ReportFacts) -> str:
     """What the strength means for the reader, with no figure that needs statistics."""
     if not facts.passing:
         return ""
+    found = "Chance hardly explains this finding"
     meaning = {
         "borderline": "The finding is near the limit: a test that is twice as strict would find nothing.",
-        "weak": "Chance hardly explains this finding, but its effect is slight, or could not be measured.",
-    }.get(_strength(facts) or "", "Chance hardly explains this finding, and its effect is more than slight.")
+        "weak": f"{found}, but its effect is slight, or could not be measured.",
+    }.get(_strength(facts) or "", f"{found}, and its effect is more than slight." if _graded(facts) else f"{found}.")
+    if not _graded(facts):
+        meaning += " An earlier version made this audit and graded no finding; audit again."
     limit = FROM_INSIDE if facts.output.generated else FROM_OUTSIDE
     return " ".join(filter(None, (meaning, at_the_limit(facts.passing, facts.method), limit)))
 
@@ -185,6 +189,8 @@ def _sources(facts: ReportFacts) -> str:
     if not facts.candidates:
         return "Nothing was tested"
     tested = count(len(facts.candidates), unit_noun(facts.ensemble), unit_noun(facts.ensemble, 2))
+    if facts.passing and not _graded(facts):
+        return f"{count(len(facts.passing), 'source')} found among {tested} tested, not graded"
     slight = sum(map(has_slight_effect, facts.passing))
     sources = len(facts.passing) - slight
     found = [count(sources, "source")] if sources else ["no source"]
@@ -194,8 +200,13 @@ def _sources(facts: ReportFacts) -> str:
 
 
 def _traced(facts: ReportFacts) -> bool:
-    """Whether a source is found whose effect is more than slight."""
-    return not all(map(has_slight_effect, facts.passing))
+    """Whether a source is found whose effect is more than slight, or was not graded."""
+    return any(each.grade is None or not has_slight_effect(each) for each in facts.passing)
+
+
+def _graded(facts: ReportFacts) -> bool:
+    """Whether findings have grades; audits of earlier versions have none."""
+    return all(each.grade is not None for each in facts.passing)
 
 
 def _is_superseded(kind: str, facts: ReportFacts) -> bool:

@@ -47,6 +47,7 @@ from reports.outputs.rows import Rows, fetch_rows, work_of
 from reports.outputs.sentences import history_of as told_history
 from reports.outputs.sentences import verdict_of
 from reports.rendering.pictures import read_picture
+from reports.rendering.wording import plain
 from reports.seen.read import read_seen
 
 MOST_AUDITS = 50
@@ -252,10 +253,14 @@ def _read_work_pictures(
     places = {work.asset_id: home.picture(work.sha256) for candidate in candidates for work in candidate.works}
     works: dict[int, Shown] = {asset_id: read_picture(place) for asset_id, place in places.items()}
     gaps = [
-        _gap(audit, f"no picture of a work: {shown.not_measured}", integrity=False)
+        _gap(
+            audit,
+            f"no picture of the work “{plain(work.title or work.path, 80)}”: {shown.not_measured}",
+            integrity=False,
+        )
         for candidate in candidates
-        for shown in (works[work.asset_id] for work in candidate.works)
-        if isinstance(shown, NotMeasured)
+        for work in candidate.works
+        if isinstance(shown := works[work.asset_id], NotMeasured)
     ]
     readable = {asset_id: places[asset_id] for asset_id, shown in works.items() if not isinstance(shown, NotMeasured)}
     for asset_id, bits in unlike_works(driver_of(session), readable).items():

@@ -116,11 +116,10 @@ def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]
         verdict = f"no single {unit_noun(ensemble)} was found to explain {explained}."
         return _capital(verdict if ensemble.base is None else f"{IN_FINE_TUNING}, {verdict}")
     main, contributing = (_of(found, grade) for grade in MATTERS)
-    names = [_together(ensemble, finding) for finding in main[:_NAMED_TOGETHER]]
     if found[0][0].grade is None:
-        first = f"{preposition} {_together(ensemble, found[0])}{scope}"
-        several = f"{preposition} {_counted(found, ensemble)}, first of all "
-        return f"{start}{several if len(found) > 1 else ''}{first}."
+        others = f" and {_counted(found[1:], ensemble, 'other ')}" if len(found) > 1 else ""
+        first, matter = ("first of all ", "matter") if others else ("", "matters")
+        return f"{start}{first}{preposition} {_together(ensemble, found[0])}{scope}; how much it{others} {matter} was not graded."
     if not main and not contributing:
         return f"{start}{preposition} no {unit_noun(ensemble)} that matters{scope}: {_slight(found, ensemble)}."
     if not main:
@@ -128,9 +127,9 @@ def headline(output: Output, ensemble: Ensemble, candidates: Sequence[Candidate]
         parts = first if len(contributing) == 1 else f"{_counted(contributing, ensemble)}, most of all {first}"
         return f"{start}in part {preposition} {parts}{scope}. None is a main source."
     if len(main) > _NAMED_TOGETHER:
-        sources = f"{_counted(main, ensemble)}, first of all {preposition} {names[0]}"
+        sources = f"{_counted(main, ensemble)}, first of all {preposition} {_together(ensemble, main[0])}"
     else:
-        sources = _listed(names, "and")
+        sources = _by_holder(ensemble, main)
     if contributing:
         sources += f"{scope}, and in part {preposition} {_counted(contributing, ensemble, 'other ')}"
         scope = ""
@@ -189,6 +188,23 @@ def _together(ensemble: Ensemble, finding: Finding) -> str:
     if len(finding) > _NAMED_TOGETHER:
         return f"{first} or {count(len(others), 'look-alike')} of it, which the test cannot tell apart"
     return f"{_listed([first, *others], 'or')}, which the test cannot tell apart"
+
+
+def _by_holder(ensemble: Ensemble, found: Sequence[Finding]) -> str:
+    """Findings by name. Works of the same rightsholder stand together, so that the name is said
+    once: ``“Rocket” and “Cactus” by Twemoji``.
+    """
+    together: dict[object, list[Finding]] = {}
+    for place, finding in enumerate(found):
+        alone = ensemble.unit_kind != "rightsholder" and len(finding) == 1 and finding[0].rightsholders
+        together.setdefault(tuple(finding[0].rightsholders) if alone else place, []).append(finding)
+    said = []
+    for same in together.values():
+        *titles, last = same
+        quoted = [f"“{plain(finding[0].label, 80)}”" for finding in titles]
+        said.append(_listed([*quoted, _together(ensemble, last)], "and"))
+    last_word = ", and" if any(len(same) > 1 for same in together.values()) else " and"
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])}{last_word} {said[-1]}"
 
 
 def _listed(names: Sequence[str], last: str) -> str:

@@ -57,24 +57,29 @@ def read_picture(path: Path, *, sha256: str | None = None, side: int = EMBEDDED_
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        return NotMeasured(f"the file {path.name} is missing from the home")
+        return NotMeasured(f"the file {_short(path)} is missing from the home")
     except OSError as error:
-        return NotMeasured(f"the file {path.name} cannot be read: {error.strerror or error}")
+        return NotMeasured(f"the file {_short(path)} cannot be read: {error.strerror or error}")
     if len(data) > MAX_FILE_BYTES:
-        return NotMeasured(f"the file {path.name} is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        return NotMeasured(f"the file {_short(path)} is larger than {MAX_FILE_BYTES // 2**20} MiB")
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-        return NotMeasured(f"the file {path.name} was altered since the registry recorded it")
+        return NotMeasured(f"the file {_short(path)} was altered since the registry recorded it")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked just below
             image = Image.open(io.BytesIO(data), formats=("PNG",))
         if max(image.size) > MAX_SIDE:
             return NotMeasured(
-                f"the file {path.name} has {image.width} x {image.height} pixels, more than a picture here can have"
+                f"the file {_short(path)} has {image.width} x {image.height} pixels, more than a picture here can have"
             )
         return _picture(image.convert("RGBA" if image.has_transparency_data else "RGB"), side)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return NotMeasured(f"the file {path.name} is not a readable PNG image")
+        return NotMeasured(f"the file {_short(path)} is not a readable PNG image")
+
+
+def _short(path: Path) -> str:
+    """A file's name; one that is a SHA-256 is cut like an id, to be read on a page."""
+    return f"{path.stem[:12]}….png" if len(path.stem) == 64 else path.name
 
 
 def picture_of(pixels: NDArray[np.uint8], *, side: int = EMBEDDED_SIDE) -> Picture:

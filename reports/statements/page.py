@@ -66,7 +66,7 @@ class FoundIn:
         grade, effect, rate = self.finding.grade, self.finding.effect, self.output.false_discovery_rate
         slight = is_slight(grade, None if isinstance(effect, NotMeasured) else effect.low)
         strength = strength_of(self.finding.q_value, rate, slight=slight)
-        return ", ".join(filter(None, (grade, strength)))
+        return ", ".join(filter(None, (grade or "not graded", strength)))
 
 
 @dataclass(frozen=True)

@@ -181,14 +181,29 @@ def test_headline_names_main_sources_alone(world: World, generated: bool) -> Non
             assert second == ""
 
 
-def test_audits_without_grades_are_told_as_before(world: World) -> None:
-    """An audit of an earlier version has no grades: its headline counts what passes."""
+def test_audits_without_grades_name_one_work_and_say_so(world: World) -> None:
+    """An audit of an earlier version has no grades: its headline does not say that all matter."""
     facts = facts_of_first(world)
     assert headline(facts.output, facts.ensemble, graded(facts, [None])) == (
-        "This output traces to “Work 1” by Kestrel Studio."
+        "This output traces to “Work 1” by Kestrel Studio; how much it matters was not graded."
     )
     said = headline(facts.output, facts.ensemble, graded(facts, [None] * 3))
-    assert said == "This output traces to 3 works, first of all to “Work 1” by Kestrel Studio."
+    assert said == (
+        "This output traces first of all to “Work 1” by Kestrel Studio; how much it and 2 other works matter was not graded."
+    )
+
+
+def test_works_of_one_rightsholder_stand_together(world: World) -> None:
+    """Its name is said once; others keep their place."""
+    facts = facts_of_first(world)
+    one, two, three = graded(facts, [MAIN_SOURCE] * 3)
+    works = [work.model_copy(update={"rightsholders": ["Ada Example"]}) for work in two.works]
+    other = two.model_copy(update={"works": works})
+    assert headline(facts.output, facts.ensemble, [one, two]) == (
+        "This output traces to “Work 2” and “Work 1” by Kestrel Studio."
+    )
+    said = headline(facts.output, facts.ensemble, [one, other, three])
+    assert said == "This output traces to “Work 3” and “Work 1” by Kestrel Studio, and “Work 2” by Ada Example."
 
 
 def test_look_alikes_are_one_finding(world: World) -> None:
