@@ -52,7 +52,8 @@ def verdict(choice: Choice, outputs: OutputsPart, *, priced: bool) -> str:
     covered = f"{some} {'output' if outputs.can_be_covered == 1 else 'outputs'} that can be covered"
     licences = len(choice.chosen)
     if not licences and choice.reached:
-        return f"No licence is needed: {covered} {'has' if outputs.covered == 1 else 'have'} enough findings of permitted works."
+        have = "has" if outputs.covered == 1 else "have"
+        return f"There is nobody to add: {covered} {have} enough findings of works that may be trained on already."
     price = f", for {number(choice.cost, 6)} together," if priced else ""
     said = f"{'A licence from' if licences == 1 else 'Licences from'} {count(licences, 'rightsholder')}{price}"
     if choice.reached:
@@ -76,7 +77,10 @@ def explanation(outputs: OutputsPart) -> str:
             f"{outputs.cannot_be_covered:,} with findings cannot be covered by any licence that can be chosen."
         )
     if outputs.need_no_licence:
-        parts.append(f"{outputs.need_no_licence:,} need no licence: enough of their findings are of permitted works.")
+        are = "is" if outputs.need_no_licence == 1 else "are"
+        parts.append(
+            f"{outputs.need_no_licence:,} {are} covered without a licence from this list: enough findings are of permitted works."
+        )
     if outputs.not_audited:
         parts.append(f"{count(outputs.not_audited, 'sample')} were not audited and are not counted.")
     if outputs.images_left_out:
@@ -91,7 +95,7 @@ def bound_sentence(choice: Choice, *, priced: bool) -> str:
             return "No choice without a forbidden pair covers as much: an exact solver searched all of them."
         return "Forbidden pairs keep this choice from the wanted coverage. Whether another one reaches it is not known."
     if not len(choice.chosen):
-        return "Nobody is chosen, so no other choice has less."
+        return "Nobody is chosen, so no choice can be smaller."
     cost, unit = choice.cost, "price" if priced else "number of licences"
     if choice.exact is not None and choice.exact.proven:
         return f"No other choice that covers as much has a lower {unit}: an exact solver searched all of them."
