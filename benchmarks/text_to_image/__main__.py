@@ -32,7 +32,7 @@ STAGES = {
     "exemplars": "on adapters, the default ranking finds an artist's works among the first ten more often than chance",
     "counterfactuals": "an ablation is nearer to retraining without the work than the output is",
     "serving": "the mean of members predicts unseen drawings at least as well as one adapter of all works",
-    MOVES: "with other ranks, members, works and steps, p of wrong codes is uniform, as with the recipe",
+    MOVES: "in every variant of the recipe that was measured, p of wrong codes is uniform",
 }
 """The stages with their claims, in order of value."""
 SIZES = {"twemoji-openmoji": Sizes(), "emojione-streamline": Sizes(trainings=1)}
