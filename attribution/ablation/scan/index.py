@@ -19,8 +19,8 @@ from attribution.ablation.scan.loops import Groups, sort_into_groups, weigh_head
 from registry.encodings.words import MAX_MEMBERS, Words
 from registry.errors import CapacityError, UsageError
 
-CODES_OF_A_GROUP = 512
-"""On average, at least: below, tables of a group cost more than its codes."""
+CODES_OF_A_GROUP = 1024
+"""On average, at least: bounds and tables of smaller groups cost more than they save."""
 MOST_HEAD_BITS = 24
 """Bounds the number of groups."""
 LONGEST_LAW = MOST_HEAD_BITS + NARROW

@@ -189,7 +189,7 @@ def test_a_law_that_is_too_long_is_searched_code_by_code(h: int) -> None:
 def test_a_million_units_of_twenty_six_members() -> None:
     """Real sizes of groups and waves, a law of 10 million words."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "CODES_OF_A_GROUP", 512)
+        patch.setattr(index, "CODES_OF_A_GROUP", 1024)
         patch.setattr(search, "FIRST_WAVE", 1 << 16)
         dealt = Dealt(7, 26, 12, 1_000_000, 2)
         columns = np.random.default_rng(1).normal(size=(26, 300))
