@@ -4,6 +4,7 @@ that is reported turns the real ranking.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,18 +12,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from attribution.denoisers.space import Space
 from attribution.firmness.flips import norms, smallest_l2, smallest_linf
 from attribution.firmness.ranking import AuditRanking
 from attribution.firmness.similarity import as_tensor
 from attribution.firmness.surrogates import HELD, SLOPE, STAND_IN, followed, log_scores
 from attribution.metrics.euclidean import NotMeasured
+from attribution.metrics.perceptual import PerceptualDistance, untrained_lpips
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.rankers.captions import Captions
-from attribution.ranking.rankers.embeddings import NetworkEmbedding
+from attribution.ranking.rankers.embeddings import LpipsEmbedding, NetworkEmbedding
 from attribution.ranking.rankers.feature_kernel import Embedding, FeatureKernel
 from attribution.ranking.rankers.fusion import WeightedRanker
-from attribution.ranking.rankers.interface import Images, Ranker, Texts, pixel_by_pixel
-from attribution.ranking.rankers.kernel import PixelKernel
+from attribution.ranking.rankers.interface import ArrayRows, Images, Ranker, Texts, pixel_by_pixel
+from attribution.ranking.rankers.kernel import LatentKernel, PixelKernel
 from attribution.ranking.rankers.patches import Patches
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.shortlist import shortlists_for
@@ -57,6 +60,25 @@ def network() -> FeatureKernel:
     return FeatureKernel(
         NetworkEmbedding("network", 54, Pooled().eval(), "0" * 64, 8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     )
+
+
+def lpips() -> FeatureKernel:
+    """LPIPS's smallest network, SqueezeNet, untrained, under positive heads."""
+    torch.manual_seed(0)
+    found = untrained_lpips("squeeze")[1]
+    for name, value in found.named_parameters():
+        if name.startswith("lin"):
+            nn.init.uniform_(value)
+    return FeatureKernel(LpipsEmbedding(PerceptualDistance(found), {"net": "untrained"}))
+
+
+class Halved(Space):
+    """Latents: pictures at half their size."""
+
+    latent = True
+
+    def encode(self, images: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(images, 2)
 
 
 def encoded_works(seed: int = 0, units: int = WORKS) -> tuple[EncodedWorks, np.ndarray]:
@@ -97,10 +119,27 @@ def check_turned(asked: AuditRanking, picture: np.ndarray) -> None:
         assert (found.l2, found.linf) == norms(picture, found.image)
 
 
-@pytest.mark.parametrize("ranker", [PixelKernel(), Responsibilities(), Patches(), network()], ids=lambda one: one.name)
-def test_a_surrogate_has_the_scores_of_its_ranker(ranker: Ranker) -> None:
+@pytest.mark.parametrize(
+    ("make", "latent"),
+    [
+        (PixelKernel, False),
+        (Responsibilities, False),
+        (Patches, False),
+        (network, False),
+        pytest.param(lpips, False, marks=pytest.mark.slow),
+        (lambda: LatentKernel(Halved()), True),
+        (lambda: Responsibilities(space=Halved()), True),
+    ],
+    ids=["pixels", "responsibilities", "patches", "network", "lpips", "latents", "responsibilities of latents"],
+)
+def test_a_surrogate_has_the_scores_of_its_ranker(make: Callable[[], Ranker], latent: bool) -> None:
     """At every scale, up to a constant; and its slope is not 0."""
+    ranker = make()
     encoded, picture = encoded_works()
+    if latent:
+        pixels = torch.from_numpy(encoded.works.reshape(WORKS, *SHAPE))
+        rows = ArrayRows(Halved().encode(2.0 * pixels - 1.0).flatten(1).numpy())
+        encoded = replace(encoded, source=replace(encoded.source, latents=rows))
     values = np.moveaxis(picture, -1, 0).reshape(1, -1).astype(np.float32) / 255
     theirs = ranker.prepare(Images(values, SHAPE), encoded.source).log_scores(slice(0, WORKS))[0]
     assert followed(ranker) == SLOPE
