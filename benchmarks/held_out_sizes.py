@@ -3,7 +3,7 @@
 The study of :mod:`benchmarks.verdict_sizes`, with the same shortlists, placebos, distances and
 thresholds. Sets, networks and members are those of the comparison of rankers
 (:mod:`benchmarks.lds`): flags, emoji of eight houses, or photographs of 16x16 pixels, 16 members of
-44,000 weights, each on half of 256 works, and on half of 48 of them, trained together as a stack.
+54,000 weights, each on half of 256 works, and on half of 48 of them, trained together as a stack.
 Outputs, tests and ablations are made by the product's own functions; works are ranked by pixels.
 
 *Wrong codes*: all works get other codes after training, and the same outputs are audited again. No

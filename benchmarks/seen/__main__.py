@@ -2,8 +2,8 @@
 
 Works of four sets are shown as images from outside, and pictures of the same sets that no member
 saw. Sets, networks and members are those of the comparison of rankers (:mod:`benchmarks.lds`):
-16 members, each on half of 256 works: of 44,000 weights and 16x16 pixels, and for the digits of 8x8
-pixels. Digits come with scikit-learn; of a set without a source the result on record stays.
+16 members, each on half of 256 works: of 54,000 weights and 16x16 pixels, and for the digits of
+44,000 and 8x8. Digits come with scikit-learn; of a set without a source the result on record stays.
 Reported are
 
 - the ROC of the product's statistic beside rival attacks on the same members
