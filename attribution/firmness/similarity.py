@@ -36,12 +36,12 @@ class Similarity:
     """The verdict itself, where the distances only lead the search for a change; None: the nearest
     class is the verdict."""
 
-    @torch.no_grad()
     def nearest(self, image: UInt8[np.ndarray, "height width channel"]) -> int:
         """The verdict: the nearest class; of several at one distance, the first."""
         if self.verdict is not None:
             return self.verdict(image)
-        return int(self.distinct[int(self.distances(as_tensor(image)).argmin())])
+        with torch.no_grad():
+            return int(self.distinct[int(self.distances(as_tensor(image)).argmin())])
 
 
 def as_tensor(image: UInt8[np.ndarray, "height width channel"]) -> Float[Tensor, "one channel height width"]:
