@@ -250,9 +250,10 @@ class _Teller:
         if time.monotonic() - self._last >= TOLD_EVERY:
             self.pass_on()
 
-    def pass_on(self) -> None:
+    def pass_on(self) -> Any:  # noqa: ANN401 - a handle of Ray
+        """Tell the sum; returns what arrives once it is told."""
         self._last = time.monotonic()
-        self._told.tell.remote(self._place, self._steps)
+        return self._told.tell.remote(self._place, self._steps)
 
 
 def _run(
@@ -263,6 +264,8 @@ def _run(
     versions: Mapping[str, str],
 ) -> Result:
     """One task, on a worker of the cluster."""
+    import ray
+
     own = _versions()
     differing = [name for name in versions if own[name] != versions[name]]
     if differing:
@@ -271,6 +274,8 @@ def _run(
     compute_as_a_worker()
     teller = _Teller(place, told)
     result = function(task, teller)
-    with suppress(Exception):
-        teller.pass_on()
+    # Told before the answer is there, or the last steps could come after the end of the run. No
+    # progress is worth a failed task.
+    with suppress(ray.exceptions.RayError):
+        ray.get(teller.pass_on())
     return result

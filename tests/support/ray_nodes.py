@@ -13,12 +13,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psutil
 
-RAY = Path(sys.executable).with_name("ray")
+_RAY = """
+from ray._private import services
+services.resolve_ip_for_localhost = lambda host: host
+from ray.scripts.scripts import main
+main()
+"""
+"""The command ``ray``, which would take the machine's own address for 127.0.0.1, and then listen on
+all its interfaces."""
 ATTEMPTS = 4
 """Ray gives a start 30 seconds, and its helpers 15: too few on a machine at its limit."""
 MEMORY = 80 * 2**20
@@ -74,7 +80,7 @@ class RayNodes:
         """A node, or None if Ray gave up; and what it wrote."""
         common = ["--num-cpus=1", "--num-gpus=0", f"--object-store-memory={MEMORY}", "--disable-usage-stats", "--block"]
         process = subprocess.Popen(
-            [str(RAY), "start", *options, *common, f"--node-ip-address=127.0.0.{2 + len(self.nodes)}"],
+            [sys.executable, "-c", _RAY, "start", *options, *common, "--node-ip-address=127.0.0.1"],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -97,8 +103,7 @@ class RayNodes:
 def ray_nodes(count: int = 2) -> Iterator[RayNodes]:
     """A running cluster; every process of it is gone at the end."""
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    # Ray takes 127.0.0.1 for the machine's own address, and listens on it to the network.
-    address = f"127.0.0.2:{_free_port()}"
+    address = f"127.0.0.1:{_free_port()}"
     environment = {
         **os.environ,
         "RAY_AUTH_MODE": "token",
@@ -141,5 +146,5 @@ def _title(process: psutil.Process) -> str:
 
 def _free_port() -> int:
     with socket.socket() as place:
-        place.bind(("127.0.0.2", 0))
+        place.bind(("127.0.0.1", 0))
         return int(place.getsockname()[1])
