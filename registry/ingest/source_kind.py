@@ -13,6 +13,7 @@ from registry.ingest.reading.webdataset import is_webdataset
 
 _LISTS = re.compile(r"\.(?:parquet|(?:csv|tsv|txt|jsonl|ndjson)(?:\.gz)?|json|jsonld)$", re.IGNORECASE)
 _SHARD = re.compile(r"\d+\.tar", re.IGNORECASE)
+_ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _OFFICE = ("an Excel workbook", "a Word document", "a document of an older Microsoft Office, such as .xls")
 _LOOKED_AT = 100_000
 """Entries of a folder that decide about its kind, at most."""
@@ -51,6 +52,8 @@ def kind_of(source: Path) -> SourceKind:
             return _kind_of_folder(source)
         if not source.is_file():
             got = "is a device or a pipe" if source.exists() else "does not exist"
+            if _ADDRESS.match(str(source)):
+                raise InputError(f"{source} is an address, and works are registered from files: mount or download it")
             raise InputError(f"{source} {got}; give a folder, an archive or a list of works")
         with source.open("rb") as file:
             start = file.read(LOOKED_AT)

@@ -181,6 +181,7 @@ def test_files_can_be_looked_at_first(creditline: Creditline, tmp_path: Path) ->
         (("works.csv", "--owners", "o.csv"), "--owners and --folder-per-rightsholder are for files"),
         ((".", "--rightsholder", "Ada", "--preset", "laion"), "are for lists of works"),
         (("nothing.csv", "--rightsholder", "Ada"), "nothing.csv does not exist"),
+        (("s3://bucket/list.csv", "--rightsholder", "Ada"), "is an address, and works are registered from files"),
         (("/dev/null", "--rightsholder", "Ada"), "/dev/null is a device or a pipe"),
         (("a.png", "--rightsholder", "Ada"), "for single images give their folder"),
     ],
