@@ -182,7 +182,7 @@ def test_firmness_is_on_page_in_the_table_and_in_words(tmp_path: Path) -> None:
     registry = recorded(tmp_path, firmness=FIRM)
     page = IMITATION.write(registry, FACTS["id"], tmp_path, NOW).page.read_text(encoding="utf-8")
     assert '<td>relative</td><td class="n">1</td>' in page
-    assert '<td class="n">1 of 8</td>' in page
+    assert '<td class="n">31.2</td><td class="n">1 of 8</td>' in page
     assert "no change of up to 64 grey levels was found" in page
     assert "It holds for all possible images." in page
     with (tmp_path / f"imitation-{FACTS['id']}-firmness.csv").open(encoding="utf-8", newline="") as file:
