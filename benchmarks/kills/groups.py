@@ -127,7 +127,7 @@ def pixels(runner: Runner, state: State, folder: Path) -> Commands:
         ("members", "import", *map(str, sorted(elsewhere.iterdir()))),
         ("evaluate", "--planted", "2", "--redraws", "100", "--regenerated", "1", "--compared", "1", *HERE),
         ("report", "--all"),
-        ("report", "--data-set", "works", "--out", "@out"),
+        ("report", "data-set", "works", "--out", "@out"),
         ("statement", "Holder 1", "--out", "@out"),
         ("export", "works", "--out", "@out/works.csv"),
         ("export", "prov", sample["id"], "--out", "@out/prov.json"),
