@@ -134,7 +134,7 @@ def pixels(runner: Runner, state: State, folder: Path) -> Commands:
         _withdraw("5"),
         ("certificate", "5", "--out", "@out/certificate.json"),
         ("retrain", *HERE),
-        ("review", "11", "--permission", "constrained", "--reason", "contract"),
+        ("review", "11", "--permission", "constrained", "--condition", "attribution", "--reason", "contract"),
         ("confirm", "12", "--licence", "CC0-1.0", "--from", "letter"),
         ("claim", "Ada Example", "--work", "7", "--statement", "mine"),
         ("decide", "0", "accepted", "--reason", "contract"),
