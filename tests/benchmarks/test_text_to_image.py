@@ -107,6 +107,7 @@ def test_a_stage_measures_and_its_result_is_plain_json(
     assert len(rows) > 3
 
 
+@pytest.mark.slow
 def test_a_variant_is_measured_beside_the_recipe(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its outputs are the recipe's, its differences are paired, and each has a row of the table.
 

@@ -148,6 +148,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["c2pa", "cryptography"])
 def test_without_the_extra(
     world: World, sample: Sample, chain: tuple[object, ...], tmp_path: Path, missing: str

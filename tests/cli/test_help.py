@@ -91,6 +91,7 @@ def test_every_option_is_explained() -> None:
                 assert parameter.help.endswith("."), (words, parameter.help)
 
 
+@pytest.mark.slow
 def test_every_option_that_a_text_names_exists() -> None:
     """Messages and docstrings of all rooms send nobody to an option that no command has."""
     commands = [typer.main.get_command(app), *(command for _, command in all_commands())]

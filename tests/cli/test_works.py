@@ -109,6 +109,7 @@ def test_what_was_refused_is_told_on_stderr_and_the_rest_goes_in(
     assert creditline("register", works, "--owners", owners, "--strict").status == 0
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_everything_and_changes_nothing(creditline: Creditline, tmp_path: Path) -> None:
     """What lands and as what, what is refused, in conflict or known; the registration then does
     just that.

@@ -72,6 +72,7 @@ def test_the_first_audit_of_an_image_counts(world: World) -> None:
     assert events(world) == 1
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_used_are_counted_by_reason(world: World) -> None:
     """A lost file, and one of an older version; a second audit of the image takes its place."""
     first, second, _ = audited(world, 3)

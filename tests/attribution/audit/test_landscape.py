@@ -200,6 +200,7 @@ def test_units_that_every_member_saw_have_no_influence_of_any_kind(tmp_path: Pat
     assert landscapes_of(membership, decoys, path, None) == Landscapes()
 
 
+@pytest.mark.slow
 def test_the_largest_estimates_are_those_of_the_list_of_all(measured: tuple[World, tables.Audit]) -> None:
     """Without the list, by number alone; p counts codes of no unit with as large an estimate."""
     world, audit = measured

@@ -71,6 +71,7 @@ def test_null_is_uniform_over_the_places_that_decoys_allow(auditor: Auditor) -> 
     assert facts["more_discoveries_than_allowed_p"] == 1.0
 
 
+@pytest.mark.slow
 def test_null_discovers_no_more_than_the_rate_allows(auditor: Auditor) -> None:
     """At a rate that two decoys can reach, wrong codes lead to discoveries about as often."""
     settings = replace(auditor.context.settings, shortlist=1, false_discovery_rate=0.34)

@@ -52,6 +52,7 @@ def test_a_work_is_graded_by_the_members_that_did_not_see_it(world: World) -> No
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == measured
 
 
+@pytest.mark.slow
 def test_permitted_works_in_no_unit_are_images_that_no_member_saw(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

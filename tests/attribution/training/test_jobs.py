@@ -97,6 +97,7 @@ def training_elsewhere(home: Home, key: str) -> Iterator[None]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_jobs_give_the_members_that_one_training_gives(planned: tuple[Registry, str], tmp_path: Path) -> None:
     """The same weights and manifests, in the home or in another folder; members count once."""
     registry, ensemble_id = planned
@@ -126,6 +127,7 @@ def test_jobs_give_the_members_that_one_training_gives(planned: tuple[Registry, 
     assert list(train_ensemble(registry, ensemble_id, CPU)) == []
 
 
+@pytest.mark.slow
 def test_what_is_missing_or_differs_is_named_and_the_rest_registered(planned: tuple[Registry, str]) -> None:
     """Altered weights, a manifest of another recipe, a job at work, a job that was killed."""
     registry, ensemble_id = planned
@@ -187,6 +189,7 @@ def test_jobs_without_a_plan_are_refused(planned: tuple[Registry, str], tmp_path
         job(registry, ensemble_id, 1)
 
 
+@pytest.mark.slow
 def test_a_job_trains_a_member_without_works_that_were_withdrawn(planned: tuple[Registry, str], tmp_path: Path) -> None:
     """The next generation is the one that retraining gives; members in service stay."""
     registry, ensemble_id = planned

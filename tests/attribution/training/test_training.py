@@ -66,6 +66,7 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "diffusion_pytorch_model.safetensors")
 
 
+@pytest.mark.slow
 def test_member_folder_is_complete_and_true(tmp_path: Path) -> None:
     """Manifest, hashes and list of works agree with each other and with the code's bit."""
     task = task_in(tmp_path)
@@ -402,6 +403,7 @@ def test_networks_that_cannot_be_are_refused(settings: dict[str, object]) -> Non
         PixelUNet(**settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_killing_the_parent_ends_the_workers(tmp_path: Path) -> None:
     """No worker outlives a killed command."""
     script = tmp_path / "parent.py"

@@ -122,6 +122,7 @@ def test_content_credentials_that_end_a_process_are_left_unread(folder: Path, se
     assert sound.embedded.c2pa is not None
 
 
+@pytest.mark.slow
 def test_a_table_names_several_rightsholders_with_roles_and_shares(
     registry: Registry, folder: Path, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ permission of a text that says nothing about rights.
 from __future__ import annotations
 
 import csv
+import re
 import time
 import unicodedata
 from dataclasses import dataclass
@@ -51,12 +52,13 @@ def _rows() -> list[Row]:
 
 
 ROWS = _rows()
+_SIGNS = re.compile(r"[^\w\s]")
 CELLS = st.sampled_from([row for row in ROWS if row.kind is TextKind.LICENCE])
 UNDERSTOOD = st.sampled_from([row for row in ROWS if row.kind is TextKind.LICENCE and not row.unread])
 NONSENSE = st.lists(st.text("qxzwkv", min_size=4, max_size=9), min_size=1, max_size=4).map(" ".join)
 ANY_WORDS = st.text(min_size=1, max_size=40).filter(
-    lambda text: not is_filling(fold(text).key) and not names_somebody(fold(text).key)  # names behind © are understood
-)
+    lambda text: not is_filling(_SIGNS.sub("", fold(text).key)) and not names_somebody(fold(text).key)
+)  # signs say nothing, and names behind © are understood
 
 
 def read(text: str, kind: TextKind = TextKind.LICENCE) -> LicenceTerms:
@@ -135,12 +137,20 @@ def test_words_that_are_not_understood_never_loosen(row: Row, words: str, behind
     )
 
 
+@given(NONSENSE)
+def test_no_ai_with_further_words_is_unclear(words: str) -> None:
+    """It may go on as "no AI was used" does, which forbids nothing; alone it forbids training."""
+    assert read("no AI").training is LicencePermission.PROHIBITED
+    terms = read(f"no AI {words}")
+    assert (terms.training, bool(terms.unread)) == (LicencePermission.UNCLEAR, True)
+
+
 @settings(deadline=None)  # the first text compiles the patterns
 @given(UNDERSTOOD, NONSENSE)
 def test_words_that_are_not_understood_never_loosen_before_or_behind(row: Row, words: str) -> None:
     """Without any sign between the words and what was understood."""
-    if row.text.endswith(("Doe", "Wikimedia Commons")):
-        return  # a name may have any words
+    if row.text.endswith(("Doe", "Wikimedia Commons")) or re.search(r"\bno\Wai$", fold(row.text).key):
+        return  # a name may have any words, and "no AI was used" forbids nothing
     for text in (f"{row.text} {words}", f"{words} {row.text}", f"{words}; {row.text}"):
         terms = read(text)
         assert terms.unread, text

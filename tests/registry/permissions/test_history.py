@@ -65,6 +65,7 @@ def history(rights: Rights, seed: int) -> tuple[list[int], dict[datetime, dict[i
     return works, seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_moment_is_as_it_was(rights: Rights, seed: int) -> None:
     """After random decisions, each moment's permissions are those that were read off at that

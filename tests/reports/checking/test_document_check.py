@@ -241,6 +241,7 @@ def test_killed_before_the_event(place: Path) -> None:
     assert {check(place, name).state for name in FILES} == {"unaltered"}
 
 
+@pytest.mark.slow
 def test_an_event_that_is_not_about_it_leaves_its_facts(place: Path) -> None:
     """Something else was decided since: that is counted, and the registry says the same."""
     record_review(opened(place), "asset", [11], Permission.PROHIBITED, "elsewhere", now=LATER)

@@ -107,6 +107,7 @@ def test_evaluations(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_filings_and_verified_documents(tmp_path: Path) -> None:
     """Both filings, and what ``report verify --json`` says of them, unaltered and altered."""
     world = make_statement_world(tmp_path)

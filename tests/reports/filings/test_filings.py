@@ -740,6 +740,7 @@ def lose(registry: Registry, filed: Filed, loss: str) -> None:
         (registry.home.filings / path.name).unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["missing", "altered"])
 def test_lost_copies_are_told(registry: Registry, tmp_path: Path, loss: str) -> None:
     """Of an earlier version: it is named and not written. Of the newest: it is made again, which is

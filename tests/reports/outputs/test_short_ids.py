@@ -30,6 +30,7 @@ def audits(fresh: World) -> dict[str, Audit]:
     return made
 
 
+@pytest.mark.slow
 def test_each_image_has_its_own_report(fresh: World, audits: dict[str, Audit], tmp_path: Path) -> None:
     """Under its own name, of its own audit and candidates, and without the others' history."""
     written = fresh.render(tmp_path)

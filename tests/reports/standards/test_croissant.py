@@ -162,6 +162,7 @@ def test_only_the_commonest_licences_and_owners_are_named(
     assert "Of 2 licences the 1 with the most works are named; the listing has all." in document["rai:dataLimitations"]
 
 
+@pytest.mark.slow
 def test_exports_beside_each_other_stay_whole(fresh: World, tmp_path: Path) -> None:
     """Names that differ after a dot, by a space or beyond the sixtieth character have listings of
     their own, each verified.

@@ -88,6 +88,7 @@ def test_page_has_exactly_the_columns() -> None:
         assert all(column.meaning for column in table.columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 def test_every_format_has_the_same_rows(small: World, tmp_path: Path, name: str) -> None:
     """JSON, JSON lines and Parquet alike, CSV with the same names and as many records; rows satisfy
@@ -150,6 +151,7 @@ def test_registry_moves_on(small: World, tmp_path: Path) -> None:
     assert found == ["changed", "same", "changed", "changed"]
 
 
+@pytest.mark.slow
 def test_newest_or_all_audits(small: World, tmp_path: Path) -> None:
     """The newest audit of every output, or all of them; the table of audits has all and marks the
     newest.
@@ -211,6 +213,7 @@ def test_no_number_is_null(small: World, tmp_path: Path) -> None:
     assert check_document(small.registry, given.path).facts == "same"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 def test_hostile_texts(hostile: World, tmp_path: Path, name: str) -> None:
     """CSV runs nothing and spills nothing; the others have the text in full, and nothing is

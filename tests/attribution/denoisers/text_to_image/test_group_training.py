@@ -108,6 +108,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bases")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "target"), [("sd", "attention+conv"), ("v", "attention"), ("sdxl", "attention+conv")])
 def test_a_group_is_its_members_one_by_one(bases: Path, name: str, target: Target) -> None:
     """Other works, batches, dropped captions and weights for each member, in one batch."""
@@ -133,6 +134,7 @@ def test_the_first_step_has_the_gradients_of_the_members_alone(bases: Path) -> N
             torch.testing.assert_close(value.grad, expected.grad, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_members_without_common_draws_train_together(bases: Path) -> None:
     """Each member has its own start, timesteps and noise."""
     kind = tiny_kind(bases / "sd")
