@@ -186,7 +186,7 @@ class Bench:
                 run.complete(checkpoint, lambda _steps: None, CHECKPOINT_SECONDS)
                 seconds, processor = time.monotonic() - began, time.process_time() - used
                 if whole:
-                    write_bytes_atomically(folder.with_suffix(".seconds"), f"{processor:.2f}".encode())
+                    write_bytes_atomically(folder.with_suffix(".seconds"), f"{processor:.4f}".encode())
                 write_folder_atomically(folder, partial(self.kind.save_member, run.member))
                 checkpoint.unlink(missing_ok=True)
                 print(

@@ -116,7 +116,7 @@ def measure(bench: Bench, _embeddings: list[Embedding]) -> dict[str, Any]:
         "smallest_p": round(1 / (1 + decoys), 5),
         "null_works": levels_over_outputs(null),
         "codes_dealt_anew": dealt_anew(in_latents(bench), [queries.guided[row] for row in rows], orders[rows]),
-        "processor_seconds_of_a_member": round(bench.seconds_of_a_member(), 1),
+        "processor_seconds_of_a_member": round(bench.seconds_of_a_member(), 3),
         "by_output": [asdict(one) for one in seen],
     }
     if recipe is not bench:
