@@ -19,6 +19,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from itertools import count
 from typing import Any, ClassVar
 
 from attribution.engines.interface import Engine, Report, Result, Task, WorkerDiedError, compute_as_a_worker
+from attribution.engines.ray_address import check_answer
 from registry.errors import CreditlineError, InputError, MissingPartError, UsageError
 
 RETRIES = 5
@@ -64,6 +66,7 @@ class RayCluster(Engine):
 
         Raises:
             MissingPartError: Ray is not installed.
+            UsageError: the address is malformed.
             InputError: no cluster answers at the address, or none can be started.
         """
         found: Mapping[str, float] = self._connected().cluster_resources()
@@ -115,6 +118,10 @@ class RayCluster(Engine):
         """The module ``ray``, connected to the cluster."""
         if find_spec("ray") is None:
             raise MissingPartError("--engine ray needs Ray, which is not installed: pip install 'creditline[ray]'")
+        if (running := sys.modules.get("ray")) is not None and running.is_initialized():
+            return running
+        if self.address is not None:
+            check_answer(self.address)
         alone = self.address is None
         # Ray reads these when it is imported, and hands them down to the processes that it starts.
         if alone:
@@ -125,8 +132,6 @@ class RayCluster(Engine):
         import ray
         import ray.util.scheduling_strategies
 
-        if ray.is_initialized():
-            return ray
         # Ray prints messages about lost workers on stdout, which is for data; no option stops it.
         ray._private.worker.print_to_stdstream = lambda *_, **__: None
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -9,6 +9,7 @@ import pytest
 from submitit import LocalExecutor
 from submitit.helpers import CommandFunction
 
+from attribution.engines.device import Device
 from tests.support.running import Creditline
 
 MAIN = "from cli.main import main; main()"
@@ -67,3 +68,39 @@ def test_options_of_a_job_that_contradict_each_other(
     found = filled("train", *options)
     assert found.status == 2
     assert message in " ".join(found.err.replace("│", " ").split())
+
+
+def test_an_address_without_a_cluster_is_one_line_at_once(filled: Creditline) -> None:
+    """Ray itself would wait for minutes; nothing is registered."""
+    assert filled("encode", "--within", "none", "--members", 3, "--weight", 1).status == 0
+    for address, message in (
+        ("127.0.0.1:1", "no Ray cluster at 127.0.0.1:1: Connection refused"),
+        ("head", "got --address 'head'"),
+    ):
+        found = filled("train", *RECIPE, "--engine", "ray", "--address", address)
+        assert found.status == 2
+        assert message in found.err
+        assert len(found.err.strip().splitlines()) == 1
+
+
+def test_collecting_shows_how_many_members_there_are(filled: Creditline, planned: str) -> None:
+    """The bar has a total."""
+    found = filled("members", "collect", "--ensemble", planned)
+    assert found.status == 1
+    assert "3/3" in found.err
+
+
+def test_a_plan_prepares_works_on_the_device_of_the_command(
+    filled: Creditline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `train` itself chose: `--workers`, `--engine` and all."""
+    assert filled("encode", "--within", "none", "--members", 3, "--weight", 1).status == 0
+    asked: list[tuple[object, ...]] = []
+
+    def choose(*options: object) -> Device:
+        asked.append(options)
+        return Device("cpu", 2)
+
+    monkeypatch.setattr("attribution.engines.device.choose_device", choose)
+    assert filled("train", *RECIPE, "--plan-only", "--device", "cpu", "--workers", 2).status == 0
+    assert asked == [("cpu", 2, "local", None)]

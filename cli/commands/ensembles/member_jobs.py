@@ -12,6 +12,7 @@ from cli.opening import ensemble_named, now, open_registry
 from cli.output import narrate, plural, print_json, progress_bars
 
 if TYPE_CHECKING:
+    from attribution.engines.device import Device
     from registry.storage.database import Registry
 
 _OF_A_JOB = frozenset({"member", "no_register", "ensemble", "out", "device", "home", "as_json"})
@@ -34,9 +35,8 @@ def refuse_recipe(context: typer.Context) -> None:
             )
 
 
-def plan_jobs(registry: Registry, ensemble_id: str, device: str | None, *, as_json: bool) -> None:
+def plan_jobs(registry: Registry, ensemble_id: str, where: Device, *, as_json: bool) -> None:
     """Prepare what all jobs read: the recorded recipe and withdrawals, and the training set."""
-    from attribution.engines.device import choose_device
     from attribution.ensemble.recipe import EnsembleSettings
     from registry.members.serving import service_status
     from registry.withdrawals.record import cover_later_works
@@ -45,7 +45,7 @@ def plan_jobs(registry: Registry, ensemble_id: str, device: str | None, *, as_js
     service = service_status(registry, ensemble_id)
     settings = EnsembleSettings.of(registry, service.ensemble, training=True)
     with progress_bars() as progress:
-        read_works(registry, ensemble_id, service.encoding.id, settings, choose_device(device, 1).name, progress)
+        read_works(registry, ensemble_id, service.encoding.id, settings, where.name, progress)
     present = {state.member.index for state in service.states}
     missing = [index for index in range(service.encoding.n) if index not in present]
     if as_json:

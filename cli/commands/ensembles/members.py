@@ -83,11 +83,12 @@ def collect(
         creditline members collect /scratch/run-1 /scratch/run-2
     """
     from attribution.training.finished import collect_members, other_versions
+    from registry.members.serving import service_status
 
     registry = open_registry(home).patient()
     chosen = ensemble_named(registry, ensemble)
     with progress_bars() as progress:
-        bar = progress.add_task("members", total=None)
+        bar = progress.add_task("members", total=service_status(registry, chosen.id).encoding.n)
         found = []
         for each in collect_members(registry, chosen.id, folders or ()):
             found.append(each)

@@ -225,7 +225,7 @@ def train(
         )
     made = create_ensemble(registry, chosen.id, settings)
     if plan_only:
-        plan_jobs(registry, made.id, device, as_json=as_json)
+        plan_jobs(registry, made.id, where, as_json=as_json)
         return
     facts = [member_facts(each) for each in run_training(registry, made.id, where)]
     if as_json:
