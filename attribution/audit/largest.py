@@ -12,6 +12,7 @@ source: influence has no direction (``docs/method.md``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from jaxtyping import Float64, Int64
 from attribution.ablation.influence import gram
 from attribution.ablation.scan.form import QuadraticForm
 from attribution.audit.worker import jacobian_file, load_jacobian
+from attribution.engines.device import Device
 from attribution.ensemble.serving import ServingEnsemble, ensembles_that_served
 from attribution.metrics.euclidean import euclidean_scale
 from registry.basis.p_values import exact_p_values
@@ -35,6 +37,7 @@ from registry.storage import tables
 from registry.storage.database import Registry
 
 if TYPE_CHECKING:
+    from attribution.ablation.scan.dealt import DealtSearch
     from attribution.ablation.scan.search import Largest
 
 DECOYS = 20_000
@@ -56,8 +59,18 @@ class LargestInfluences:
     """Whether these are all there are."""
 
 
-def largest_influences(registry: Registry, audit: tables.Audit, k: int) -> LargestInfluences:
+def largest_influences(
+    registry: Registry,
+    audit: tables.Audit,
+    k: int,
+    device: Device | None = None,
+    on_progress: Callable[[int, int], object] = lambda _done, _all: None,
+) -> LargestInfluences:
     """The k units, or all if they are fewer, with the largest estimates on an audit's sample.
+
+    ``device``: where codes are made and searched in blocks, if they must be; None: in this process.
+    ``on_progress`` then gets (units done, units in all). Codes that are stored are
+    searched in this process: to send them would take longer.
 
     Raises:
         UsageError: the audit is of an outside image or was run without the Jacobian; or k is below
@@ -78,7 +91,9 @@ def largest_influences(registry: Registry, audit: tables.Audit, k: int) -> Large
     as_encoded = all(through is None for through in ensemble.withdrawals_applied_through)
     if plain and as_encoded:
         code_format = FIRST_FORMAT if made is None else made.code_format
-        found = _of_numbers(QuadraticForm.of_gram(gramian, encoding.n, ensemble.indices), encoding, code_format, k)
+        form = QuadraticForm.of_gram(gramian, encoding.n, ensemble.indices)
+        search = _search(encoding, code_format, form.mask, device, on_progress)
+        found = _of_numbers(search, form, k)
     else:
         found = of_stored(registry, ensemble, QuadraticForm.of_gram(gramian), k)
     largest, p_value, compared, exhaustive = found
@@ -103,14 +118,26 @@ def _ensemble_of(registry: Registry, audit: tables.Audit) -> ServingEnsemble:
 Found = tuple["Largest", Float64[np.ndarray, " unit"], int, bool]
 
 
-def _of_numbers(form: QuadraticForm, encoding: tables.Encoding, code_format: int, k: int) -> Found:
-    """Units whose numbers give their codes."""
-    from attribution.ablation.scan.dealt import Dealt, DealtSearch
-    from attribution.ablation.scan.index import LONGEST_LAW
+def _search(
+    encoding: tables.Encoding,
+    code_format: int,
+    serving: int,
+    device: Device | None,
+    on_progress: Callable[[int, int], object],
+) -> DealtSearch:
+    from attribution.ablation.scan.dealt import Dealt
+    from attribution.ablation.scan.spread import SpreadSearch
 
     dealt = Dealt(encoding.seed, encoding.n, encoding.h, encoding.unit_count, code_format)
-    search = DealtSearch(dealt, form.mask)
-    largest = search.largest(form, k)
+    return SpreadSearch(dealt, serving, device, on_progress)
+
+
+def _of_numbers(search: DealtSearch, form: QuadraticForm, k: int) -> Found:
+    """Units whose numbers give their codes."""
+    from attribution.ablation.scan.index import LONGEST_LAW
+
+    dealt, largest = search.dealt, search.largest(form, k)
+    code_format = dealt.code_format
     available = decoys_available(dealt.n, dealt.h, dealt.units, code_format)
     if dealt.n <= LONGEST_LAW and len(form.serving) == dealt.n:
         as_large = search.unused_with_at_least(form, largest.values * (1.0 - 1e-9))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from attribution.engines.interface import Engine, Report, Result, Task
@@ -67,8 +69,23 @@ def _on_ray(cluster: RayCluster, name: str, workers: int | None) -> Device:
     return Device(name, min(workers or count, count), cluster)
 
 
+_one_core: ContextVar[bool] = ContextVar("one_core", default=False)
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Within this, :func:`usable_cores` is 1: for a task, whose engine has one for every core."""
+    before = _one_core.set(True)
+    try:
+        yield
+    finally:
+        _one_core.reset(before)
+
+
 def usable_cores() -> int:
     """The cores that this process may use."""
+    if _one_core.get():
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

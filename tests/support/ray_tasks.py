@@ -10,6 +10,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
+from attribution.ablation.scan.dealt import Dealt
+from attribution.ablation.scan.form import QuadraticForm
+from attribution.ablation.scan.spread import SpreadSearch
 from attribution.engines import ray_cluster
 from attribution.engines.device import Device, run_tasks
 from attribution.engines.interface import Report
@@ -77,5 +82,17 @@ def main(address: str, folder: Path) -> None:
     sys.stdout.write(json.dumps({"found": sorted(found), "told": sorted(told.items()), **errors}))
 
 
+def scanned(device: Device | None, units: int) -> dict[str, object]:
+    """The largest of many units, whose codes must be made; the steps told, and the answer."""
+    columns = np.random.default_rng(1).normal(size=(50, 9))
+    form, told = QuadraticForm.of_gram(columns @ columns.T), [0]
+    search = SpreadSearch(Dealt(1, 50, 24, units, 2), form.mask, device, lambda done, _: told.append(done))
+    found = search.largest(form, 20)
+    return {"told": told[-1], "numbers": found.numbers.tolist(), "values": found.values.tolist()}
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    if sys.argv[2] == "scan":
+        sys.stdout.write(json.dumps(scanned(Device("cpu", 3, RayCluster(sys.argv[1])), int(sys.argv[3]))))
+    else:
+        main(sys.argv[1], Path(sys.argv[2]))

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.opening import open_registry
-from cli.options import HomeOption, JsonOption
-from cli.output import echo, narrate, narrate_rest, print_json, print_table, rows_to_print
+from cli.options import AddressOption, EngineOption, HomeOption, JsonOption, WorkersOption
+from cli.output import echo, narrate, narrate_rest, print_json, print_table, progress_bars, rows_to_print
 from registry.errors import UsageError
 from registry.home import DEFAULT_HOME
 
 if TYPE_CHECKING:
+    from attribution.engines.device import Device
     from registry.storage.database import Registry
     from reports.outputs.facts import LandscapeKind, ReportFacts
     from reports.outputs.illustrations import Report
@@ -59,13 +60,17 @@ def landscape(
             "without a unit that have one as large.",
         ),
     ] = None,
+    workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Show the influence of every unit on an output, as a table or a plot.
 
     Influences are exact after `creditline audit --exact`, otherwise estimated from the Jacobian.
-    With `--largest K` only K units are looked up, out of any number.
+    With `--largest K` only K units are looked up, out of any number; where that takes long, blocks
+    of units are tasks of the engine.
 
     Examples:
         creditline landscape 3fa2b1c09d11
@@ -83,9 +88,16 @@ def landscape(
         raise UsageError(f"got --kind {kind!r}, expected one of {', '.join(KINDS)}")
     if largest is not None and (out is not None or kind is not None or limit is not None):
         raise UsageError("--largest shows estimates alone, without a file: leave out --out, --kind and --limit")
+    if largest is None and (workers is not None or engine != "local" or address is not None):
+        raise UsageError("--workers, --engine and --address are for --largest: the rest is read from the audit")
     registry = open_registry(home)
     if largest is not None:
-        _show_largest(registry, output, largest, as_json=as_json)
+        from attribution.engines.device import choose_device
+
+        # Threads of this process need no copies of anything: they are the local engine here.
+        here = engine == "local" and workers is None
+        where = choose_device("cpu", workers, engine, address)
+        _show_largest(registry, output, largest, None if here else where, as_json=as_json)
         return
     with registry.session() as session:
         report = read_audit(session, registry.home, named_audits(session, [output])[0])
@@ -113,14 +125,18 @@ def landscape(
             narrate(f"{name}: not measured, {facts['kinds'][name]['not_measured']}")
 
 
-def _show_largest(registry: Registry, output: str, k: int, *, as_json: bool) -> None:
+def _show_largest(registry: Registry, output: str, k: int, where: Device | None, *, as_json: bool) -> None:
     from attribution.audit.largest import largest_influences
     from reports.outputs.landscapes import labels_of
     from reports.outputs.selection import named_audits
 
     with registry.session() as session:
         audit = named_audits(session, [output])[0]
-    found = largest_influences(registry, audit, k)
+    with progress_bars() as progress:
+        bar = progress.add_task("units", total=None)
+        found = largest_influences(
+            registry, audit, k, where, lambda done, total: progress.update(bar, completed=done, total=total)
+        )
     numbers = found.numbers.tolist()
     with registry.session() as session:
         labels = labels_of(session, audit.ensemble_id, numbers)

@@ -23,6 +23,7 @@ from attribution.engines.ray_cluster import RayCluster
 from registry.errors import MissingPartError, UsageError
 from tests.attribution.conftest import write_works
 from tests.support.ray_nodes import Node, RayNodes, ray_nodes
+from tests.support.ray_tasks import scanned
 from tests.support.running import Creditline
 
 MAIN = "from cli.main import main; main()"
@@ -113,6 +114,26 @@ def test_tasks_of_killed_workers_count_once(cluster: RayNodes, tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.reopens
+def test_a_search_of_all_units_outlives_a_worker_and_a_machine(cluster: RayNodes) -> None:
+    """Blocks of units that were lost are searched again: the units and values of one process."""
+    units = 40_000_000
+    lost = cluster.start(f"--address={cluster.address}")
+    command = [sys.executable, "-m", "tests.support.ray_tasks", cluster.address, "scan", str(units)]
+    with subprocess.Popen(
+        command, env=cluster.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        head = cluster.nodes[0]
+        wait_for(lambda: (head.workers() and lost.workers()) or run.poll() is not None)
+        assert run.poll() is None, run.stderr.read() if run.stderr else ""
+        head.workers()[0].kill()
+        lost.kill()
+        out, err = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0, err
+    assert json.loads(out) == scanned(None, units)
+
+
+@pytest.mark.slow
+@pytest.mark.reopens
 def test_a_killed_worker_and_a_killed_machine_change_no_result(
     cluster: RayNodes, planned: Creditline, tmp_path: Path
 ) -> None:
@@ -123,7 +144,7 @@ def test_a_killed_worker_and_a_killed_machine_change_no_result(
     with subprocess.Popen(
         command, env=cluster.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
-        head, other = cluster.nodes
+        head, other = cluster.nodes[:2]
         wait_for(lambda: (in_training(head) and in_training(other)) or run.poll() is not None)
         assert run.poll() is None, run.stderr.read() if run.stderr else ""
         in_training(head)[0].kill()
@@ -134,7 +155,7 @@ def test_a_killed_worker_and_a_killed_machine_change_no_result(
     expected = local("train", *RECIPE, "--workers", 1, "--json").document["members"]
     assert trained == {each["index"]: each["weights_sha256"] for each in expected}
     assert len(trained) == 5
-    shown = []
+    shown, largest = [], []
     for home, engine in ((planned, on_ray), (local, ("--workers", 1))):
         steps = [("sample", "--count", 2, "--seed", 1, "--steps", 4), ("audit", "--all")]
         for step in steps:
@@ -146,8 +167,21 @@ def test_a_killed_worker_and_a_killed_machine_change_no_result(
             home.home / "audits" / name for name in sorted(path.name for path in (home.home / "audits").iterdir())
         ]
         shown.append((samples, [(path.name, path.read_bytes()) for path in audits]))
+        # So few units leave no search of all codes: each block is a task.
+        asked: tuple[object, ...] = ("landscape", samples[0][0], "--largest", 3, *engine, "--home", home.home, "--json")
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, *map(str, asked)],
+            env=cluster.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, done.stderr
+        largest.append(json.loads(done.stdout))
         assert home("doctor").status == 0
     assert shown[0] == shown[1]
+    assert len(largest[0]["units"]) == 3
+    assert largest[0] == largest[1]
 
 
 @pytest.mark.slow
