@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 DECOYS = 20_000
 """Codes of no unit that are drawn where not all are searched."""
 DECOY_SEED = 0
+MOST = 1_000_000
+"""Units to find, at most: more are a table of all units, which an audit lists."""
+COMPARED_AT_ONCE = 512
+"""Units compared with drawn codes together: 80 MiB at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +78,12 @@ def largest_influences(
 
     Raises:
         UsageError: the audit is of an outside image or was run without the Jacobian; or k is below
-            1.
+            1 or above :data:`MOST`.
         NotFoundError: the registry lacks the members that served.
         IntegrityError: the Jacobian is missing or unreadable.
     """
-    if k < 1:
-        raise UsageError(f"got {k} units to find, expected at least 1")
+    if not 1 <= k <= MOST:
+        raise UsageError(f"got {k:,} units to find, expected 1 to {MOST:,}")
     ensemble = _ensemble_of(registry, audit)
     members = (audit.settings or {}).get("jacobian_members")
     columns = load_jacobian(jacobian_file(registry.home, str(audit.sample_id), members))
@@ -145,8 +149,11 @@ def _of_numbers(search: DealtSearch, form: QuadraticForm, k: int) -> Found:
     drawn = decoys(dealt.seed, dealt.n, dealt.h, dealt.units, DECOYS, draw_seed=DECOY_SEED, code_format=code_format)
     served = drawn & np.uint64(form.mask)
     values = form.values(drawn[(served != 0) & (served != np.uint64(form.mask))])
-    others = np.broadcast_to(values, (len(largest.values), len(values)))
-    return largest, exact_p_values(largest.values, others), len(values), available <= DECOYS
+    p_value = np.empty(len(largest.values))
+    for start in range(0, len(p_value), COMPARED_AT_ONCE):
+        part = largest.values[start : start + COMPARED_AT_ONCE]
+        p_value[start : start + len(part)] = exact_p_values(part, np.broadcast_to(values, (len(part), len(values))))
+    return largest, p_value, len(values), available <= DECOYS
 
 
 def of_stored(registry: Registry, ensemble: ServingEnsemble, form: QuadraticForm, k: int) -> Found:
@@ -160,8 +167,13 @@ def of_stored(registry: Registry, ensemble: ServingEnsemble, form: QuadraticForm
     membership = units_seen(units, withdrawn, ensemble.indices, ensemble.withdrawals_applied_through)
     grouped = group_codes(words_of_bits(membership), form.n, form.mask)
     largest = CodeSearch(form, grouped).largest(k)
-    found: Decoys = units.assignment.decoys(largest.numbers, DECOYS, DECOY_SEED, ensemble.indices)
-    words = np.broadcast_to(found.words, (len(largest.numbers), found.count))
-    served = words_of_bits(ensemble.membership_of(words.ravel()))
-    p_value = exact_p_values(largest.values, form.values(served).reshape(words.shape))
-    return largest, p_value, found.count, found.count == found.available
+    p_value, drawn = np.empty(len(largest.numbers)), []
+    for start in range(0, len(p_value), COMPARED_AT_ONCE):
+        part = slice(start, start + COMPARED_AT_ONCE)
+        found: Decoys = units.assignment.decoys(largest.numbers[part], DECOYS, DECOY_SEED, ensemble.indices)
+        words = np.broadcast_to(found.words, (len(largest.numbers[part]), found.count))
+        served = words_of_bits(ensemble.membership_of(words.ravel()))
+        p_value[part] = exact_p_values(largest.values[part], form.values(served).reshape(words.shape))
+        drawn.append((found.count, found.count == found.available))
+    counts, exhaustive = zip(*drawn, strict=True) if drawn else ((0,), (False,))
+    return largest, p_value, min(counts), all(exhaustive)

@@ -26,6 +26,8 @@ from reports.rendering.svg import standalone
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NO_UNIT = "a unit that the registry lacks"
+LABELS_AT_ONCE = 10_000
+"""Units that one question to the database names."""
 NO_NOISE = "an image that was not generated here has no noise to regenerate it with"
 
 
@@ -112,12 +114,14 @@ def landscape_rows(
 
 def labels_of(session: Session, ensemble_id: str, numbers: Sequence[int]) -> list[str]:
     """The labels of some units of an ensemble's encoding, in order."""
-    rows = session.exec(
-        select(Unit.number, Unit.label)
-        .join(Ensemble, col(Ensemble.encoding_id) == col(Unit.encoding_id))
-        .where(Ensemble.id == ensemble_id, col(Unit.number).in_(numbers))
-    ).all()
-    found = dict(rows)
+    found: dict[int, str] = {}
+    for start in range(0, len(numbers), LABELS_AT_ONCE):
+        rows = session.exec(
+            select(Unit.number, Unit.label)
+            .join(Ensemble, col(Ensemble.encoding_id) == col(Unit.encoding_id))
+            .where(Ensemble.id == ensemble_id, col(Unit.number).in_(numbers[start : start + LABELS_AT_ONCE]))
+        ).all()
+        found |= dict(rows)
     return [found.get(number, NO_UNIT) for number in numbers]
 
 

@@ -16,11 +16,12 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from attribution.ablation.scan.arrays import Dealing
 from attribution.ablation.scan.compiled import on_all_cores
 from attribution.ablation.scan.form import QuadraticForm
 from attribution.ablation.scan.index import LONGEST_LAW, CodeGroups, group_codes, group_law
-from attribution.ablation.scan.loops import Dealing, codes_dealt
-from attribution.ablation.scan.search import CodeSearch, Largest, merged, nobody
+from attribution.ablation.scan.loops import codes_dealt
+from attribution.ablation.scan.search import CodeSearch, Largest, bounded, merged, nobody
 from attribution.engines.device import usable_cores
 from registry.encodings.codes import capacity, decoys_available, halved, orientation_of, shuffle_of
 from registry.encodings.keys import FIRST_FORMAT
@@ -98,6 +99,9 @@ class DealtSearch:
             UsageError: k is below 1, or the form has values that are no finite numbers.
         """
         dealt = self.dealt
+        k = bounded(k, dealt.units)
+        if not k:
+            return nobody()
         # Where values have nothing to do with numbers, words / units are looked up.
         words = k * dealt.capacity
         if dealt.n <= LONGEST_LAW and words <= dealt.units * min(LOOK_UPS, dealt.units // LOOK_UP):
@@ -112,8 +116,12 @@ class DealtSearch:
         """The same, from the codes of all units, made block by block.
 
         ``on_progress`` gets (units done, units in all).
+
+        Raises:
+            UsageError: k is below 1, or the form has values that are no finite numbers.
         """
         best, dealt, cores = nobody(), self.dealt, usable_cores()
+        k = bounded(k, dealt.units)
 
         def make(start: int) -> Words:
             return dealt.codes(start, min(MADE_AT_ONCE, dealt.units - start))

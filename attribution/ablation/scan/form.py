@@ -27,12 +27,10 @@ from registry.encodings.words import MAX_MEMBERS, Words
 from registry.errors import UsageError
 
 if TYPE_CHECKING:
-    from attribution.ablation.scan.loops import Exact, Tails
+    from attribution.ablation.scan.arrays import Exact, Tails
 
 CODES_AT_ONCE = 1 << 18
 """Codes that one core takes at a time."""
-NARROW = 20
-"""Tails of at most this many bits are cut into two parts; longer ones into bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,63 +82,21 @@ class QuadraticForm:
     @cached_property
     def exact(self) -> Exact:
         """The tables in double precision."""
-        from attribution.ablation.scan.loops import WIDTH, Exact, fill_cross, fill_own
+        from attribution.ablation.scan.tables import exact_tables
 
-        parts, words = max(2, -(-self.n // WIDTH)), 1 << WIDTH
-        padded = np.zeros((WIDTH * parts, WIDTH * parts))
-        padded[: self.n, : self.n] = self.matrix
-        own = np.empty((parts, words))
-        for part in range(parts):
-            fill_own(padded, WIDTH * part, WIDTH, own[part])
-        tables, place = np.empty((parts * (parts - 1) // 2, words**2)), 0
-        for upper in range(1, parts):
-            for lower in range(upper):
-                fill_cross(padded, WIDTH * lower, WIDTH * upper, WIDTH, tables[place])
-                # Each part's own form is in one of its tables.
-                if lower == upper - 1:
-                    tables[place] += np.tile(own[lower], words)
-                    if upper == parts - 1:
-                        tables[place] += np.repeat(own[upper], words)
-                place += 1
-        left = len(self.serving) - np.arange(self.n + 1, dtype=np.float64)
-        inverse = np.full(self.n + 1, np.nan)
-        inverse[left > 0] = 1.0 / left[left > 0] ** 2
-        return Exact(
-            self.matrix, tables, parts, np.uint64(self.mask), inverse, 1e-12 * float(np.abs(self.matrix).sum())
-        )
+        return exact_tables(self.matrix, self.serving)
 
     def tails(self, low: int) -> Tails:
         """The tables of the lowest ``low`` bits in single precision."""
-        from attribution.ablation.scan.loops import Tails, fill_cross, fill_own
+        from attribution.ablation.scan.tables import tail_tables
 
-        width = max(1, -(-low // 2)) if low <= NARROW else 8
-        parts = max(2, -(-low // width))
-        padded = np.zeros((width * parts, width * parts))
-        padded[:low, :low] = self.matrix[:low, :low]
-        own = np.empty((parts, 1 << width))
-        for part in range(parts):
-            fill_own(padded, width * part, width, own[part])
-        cross, place = np.empty((parts * (parts - 1) // 2, 1 << 2 * width), dtype=np.float32), 0
-        for upper in range(1, parts):
-            for lower in range(upper):
-                fill_cross(padded, width * lower, width * upper, width, cross[place])
-                place += 1
-        size = float(np.abs(own).max(axis=1).sum() + np.abs(cross).max(axis=1).astype(np.float64).sum())
-        return Tails(low, width, own.astype(np.float32), cross, size)
+        return tail_tables(self.matrix, low)
 
     def heaviest_tails(self, tails: Tails) -> Float64[np.ndarray, " weight"]:
         """At least the largest form of a tail alone, by its members in service."""
-        serving = [index for index in self.serving if index < tails.low]
-        if tails.low <= NARROW:
-            from attribution.ablation.scan.loops import largest_by_weight
+        from attribution.ablation.scan.tables import heaviest_tails
 
-            most = np.full(tails.low + 1, -np.inf)
-            largest_by_weight(tails, self.mask & ((1 << tails.low) - 1), most)
-            return most + tails.size * (len(tails.own) + 3) * 2.0**-23
-        own = self.matrix[np.ix_(serving, serving)]
-        steepest = max(0.0, float(np.linalg.eigvalsh(own)[-1])) if serving else 0.0
-        most = steepest * np.arange(tails.low + 1)
-        return most + 1e-9 * float(np.abs(own).sum())
+        return heaviest_tails(self.matrix, self.serving, tails)
 
     def values(self, codes: Words, at_once: int = CODES_AT_ONCE) -> Float64[np.ndarray, " code"]:
         """The value of each code, at least 0; NaN: all members in service are in it."""

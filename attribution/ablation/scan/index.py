@@ -14,8 +14,9 @@ from math import comb
 
 import numpy as np
 
-from attribution.ablation.scan.form import NARROW
-from attribution.ablation.scan.loops import Groups, sort_into_groups, weigh_heads
+from attribution.ablation.scan.arrays import Groups
+from attribution.ablation.scan.loops import sort_into_groups, weigh_heads
+from attribution.ablation.scan.tables import NARROW
 from registry.encodings.words import MAX_MEMBERS, Words
 from registry.errors import CapacityError, UsageError
 
@@ -36,6 +37,11 @@ class CodeGroups:
     """Bits below the high ones."""
     groups: Groups
     count: int
+
+    @property
+    def of_law(self) -> bool:
+        """Whether these are all words of a law, which have units by number."""
+        return not len(self.groups.numbers)
 
 
 def group_codes(codes: Words, n: int, serving: int) -> CodeGroups:

@@ -1,91 +1,22 @@
 """The compiled loops over codes; :mod:`attribution.ablation.scan.form` has the mathematics.
 
 They are in one module because Numba compiles a loop anew when its own file changes, not when the
-file of a loop that it calls does.
-
-Words used here: a code is ``head << low | tail``, with ``low`` bits in the tail. A group is all
-codes of one head. Tails are cut into parts of equal width. A code's *form* is b'Hb, its *value* the
-form times ``inverse[s]``, s being the members in service that the code names.
+file of a loop that it calls does. The words are those of :mod:`attribution.ablation.scan.arrays`.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
-
 import numpy as np
 
-from attribution.ablation.scan.compiled import compiled
+from attribution.ablation.scan.arrays import Best, Dealing, Exact, Groups, Tails, Word
+from attribution.ablation.scan.compiled import compiled, inlined
 
-Word: TypeAlias = Any
-"""An unsigned 64-bit integer, or a whole number below 2^63: Numba works with either."""
-Best: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Values, numbers and codes of units; filled in place."""
 WIDTH = 6
 """Bits of a part of a code in double precision: all tables stay in a core's cache."""
 CODES_AT_ONCE = 2048
 """Codes whose values are computed together."""
 TAILS_AT_ONCE = 64
 """Tails whose approximate forms are computed before any is looked at."""
-
-
-class Exact(NamedTuple):
-    """The form in double precision."""
-
-    matrix: np.ndarray
-    """H, shape (n, n)."""
-    tables: np.ndarray
-    """Shape (pairs of parts, 4**WIDTH)."""
-    parts: int
-    """At least 2."""
-    mask: Word
-    """The members in service."""
-    inverse: np.ndarray
-    """Shape (n + 1): by members in service of a code; NaN: all of them."""
-    rounding: float
-    """No form is wrong by more."""
-
-
-class Tails(NamedTuple):
-    """The form of tails in single precision."""
-
-    low: int
-    width: int
-    own: np.ndarray
-    """Shape (parts, 2**width): each word of a part alone."""
-    cross: np.ndarray
-    """Shape (pairs of parts, 4**width)."""
-    size: float
-    """The largest absolute sum of these tables."""
-
-
-class Groups(NamedTuple):
-    """Codes by head."""
-
-    heads: np.ndarray
-    starts: np.ndarray
-    """Where each group's tails begin in ``tails``; groups may share tails."""
-    stops: np.ndarray
-    tails: np.ndarray
-    numbers: np.ndarray
-    """The unit of each tail; empty where units are dealt codes by number."""
-    lightest: int
-    heaviest: int
-
-
-class Dealing(NamedTuple):
-    """How numbers get codes (:mod:`registry.encodings.codes`)."""
-
-    partners: np.ndarray
-    coins: np.ndarray
-    size: int
-    n: int
-    h: int
-    orientation: Word
-    """Where words have complements, the key of their coins."""
-    paired: bool
-    binomials: np.ndarray
-    units: int
-    """Numbers from here on have no unit."""
 
 
 @compiled
@@ -147,38 +78,6 @@ def values_of(
         for place in range(len(block)):
             weight = popcount(block[place] & np.uint64(mask))
             found[start + place] = (0.0 if sums[place] < 0.0 else sums[place]) * inverse[weight]
-
-
-@compiled
-def fill_own(matrix: np.ndarray, start: int, bits: int, own: np.ndarray) -> None:
-    """The form of each word of ``bits`` bits at ``start``, alone."""
-    own[0] = 0.0
-    for bit in range(bits):
-        for rest in range(1 << bit):
-            found = matrix[start + bit, start + bit]
-            for other in range(bit):
-                if rest >> other & 1:
-                    found += 2.0 * matrix[start + bit, start + other]
-            own[rest | 1 << bit] = own[rest] + found
-
-
-@compiled
-def fill_cross(matrix: np.ndarray, first: int, second: int, width: int, cross: np.ndarray) -> None:
-    """Twice the product of each word at ``first`` with each word at ``second``.
-
-    It is at place second << width | first.
-    """
-    row = np.zeros(1 << width)
-    for upper in range(1 << width):
-        for bit in range(width):
-            found = 0.0
-            for other in range(width):
-                if upper >> other & 1:
-                    found += 2.0 * matrix[second + other, first + bit]
-            for rest in range(1 << bit):
-                row[rest | 1 << bit] = row[rest] + found
-        for lower in range(1 << width):
-            cross[upper << width | lower] = row[lower]
 
 
 @compiled
@@ -287,18 +186,29 @@ def largest_by_weight(tails: Tails, mask: Word, most: np.ndarray) -> None:
         most[weight] = max(most[weight], found)
 
 
+@inlined
+def coin_of(word: Word, key: Word) -> Word:
+    """One pseudorandom bit of a word (:mod:`registry.encodings.keys`)."""
+    mixed = word ^ key
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed >> np.uint64(63)
+
+
+@inlined
+def swapped(place: Word, chosen: Word, coin: Word, size: Word) -> Word:
+    """A place after one round of the keyed permutation: itself, or its partner."""
+    partner = chosen - place + (size if chosen < place else np.uint64(0))
+    return partner if coin_of(max(place, partner), coin) else place
+
+
 @compiled
 def deal(word: Word, partners: np.ndarray, coins: np.ndarray, size: int, backwards: bool) -> Word:
     """The keyed permutation of :mod:`registry.encodings.codes`, or its inverse, of one place."""
     place = np.uint64(word)
     for step in range(len(partners)):
         turn = len(partners) - 1 - step if backwards else step
-        partner = partners[turn] + np.uint64(size) - place if partners[turn] < place else partners[turn] - place
-        mixed = max(place, partner) ^ coins[turn]
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        if mixed >> np.uint64(63):
-            place = partner
+        place = swapped(place, partners[turn], coins[turn], np.uint64(size))
     return place
 
 
@@ -307,10 +217,8 @@ def is_code(code: Word, n: int, orientation: Word) -> bool:
     """Where words have complements: whether the pair's coin chose this one."""
     flipped = np.uint64(code) >> np.uint64(n - 1)
     everybody = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - n)
-    mixed = (np.uint64(code) ^ everybody if flipped else np.uint64(code)) ^ np.uint64(orientation)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    chosen: bool = (mixed >> np.uint64(63)) == flipped
+    named = np.uint64(code) ^ everybody if flipped else np.uint64(code)
+    chosen: bool = coin_of(named, np.uint64(orientation)) == flipped
     return chosen
 
 
@@ -340,12 +248,7 @@ def codes_dealt(first: int, dealing: Dealing, codes: np.ndarray) -> None:
     for turn in range(len(dealing.partners)):
         chosen, coin, size = dealing.partners[turn], dealing.coins[turn], np.uint64(dealing.size)
         for step in range(len(codes)):
-            place = codes[step]
-            partner = chosen - place + (size if chosen < place else np.uint64(0))
-            mixed = max(place, partner) ^ coin
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            codes[step] = partner if mixed >> np.uint64(63) else place
+            codes[step] = swapped(codes[step], chosen, coin, size)
     for step in range(len(codes)):
         rest, left, word = codes[step], dealing.h, np.uint64(0)
         for bit in range(last - 1, -1, -1):
@@ -359,19 +262,67 @@ def codes_dealt(first: int, dealing: Dealing, codes: np.ndarray) -> None:
 
 
 @compiled
-def insert(value: float, number: Word, code: Word, count: int, best: Best) -> int:
-    """Put a unit among the best, by falling value, then by number; returns how many there are."""
+def is_worse(one: int, other: int, values: np.ndarray, numbers: np.ndarray) -> bool:
+    """Whether the unit at one place comes after that at another: by value, then by number."""
+    below: bool = values[one] < values[other]
+    return below or (values[one] == values[other] and numbers[one] > numbers[other])
+
+
+@compiled
+def exchange(one: int, other: int, best: Best) -> None:
+    """Exchange the units at two places."""
     values, numbers, codes = best
-    if count == len(values):
-        if value < values[-1] or (value == values[-1] and number > numbers[-1]):
+    values[one], values[other] = values[other], values[one]
+    numbers[one], numbers[other] = numbers[other], numbers[one]
+    codes[one], codes[other] = codes[other], codes[one]
+
+
+@compiled
+def insert(value: float, number: Word, code: Word, count: int, best: Best) -> int:
+    """Put a unit among the best; returns how many there are.
+
+    They are a heap: the worst is at place 0, and none is worse than the one at half its place. So
+    many units are kept as fast as few.
+    """
+    values, numbers, codes = best
+    if count < len(values):
+        values[count], numbers[count], codes[count] = value, number, code
+        place = count
+        while place and is_worse(place, (place - 1) // 2, values, numbers):
+            exchange(place, (place - 1) // 2, best)
+            place = (place - 1) // 2
+        return count + 1
+    if value < values[0] or (value == values[0] and number > numbers[0]):
+        return count
+    values[0], numbers[0], codes[0] = value, number, code
+    place = 0
+    while True:
+        worst, left = place, 2 * place + 1
+        if left < count and is_worse(left, worst, values, numbers):
+            worst = left
+        if left + 1 < count and is_worse(left + 1, worst, values, numbers):
+            worst = left + 1
+        if worst == place:
             return count
-        count -= 1
-    place = count
-    while place and (values[place - 1] < value or (values[place - 1] == value and numbers[place - 1] > number)):
-        values[place], numbers[place], codes[place] = values[place - 1], numbers[place - 1], codes[place - 1]
-        place -= 1
-    values[place], numbers[place], codes[place] = value, number, code
-    return count + 1
+        exchange(place, worst, best)
+        place = worst
+
+
+@compiled
+def open_group(
+    group: int, exact: Exact, tails: Tails, groups: Groups, pulls: np.ndarray, sums: np.ndarray
+) -> tuple[Word, Word, float, float]:
+    """Make ready to read a group: ``sums`` gets what each word of a part of a tail adds.
+
+    Returns the head in its place within a code, its members in service, its form, and by how much
+    the single-precision form of a tail beside it may be wrong.
+    """
+    head = np.uint64(groups.heads[group])
+    base = open_head(exact.matrix, head, tails.low, pulls)
+    size = tails.size + open_tails(pulls, tails.own, tails.width, tails.low, sums)
+    terms = tails.width + len(tails.own) + len(tails.cross) + 4
+    above = head << np.uint64(tails.low)
+    return above, popcount(above & np.uint64(exact.mask)), base, size * terms * 2.0**-23 + exact.rounding
 
 
 @compiled
@@ -386,33 +337,29 @@ def search_groups(
     patience: int,
     best: Best,
 ) -> tuple[int, int]:
-    """The best units of some groups, by value, then by number; a value below ``floor`` may be lost.
+    """The best units of some groups, in no order; a value below ``floor`` may be lost.
 
-    Returns how many of ``best`` were found, and how many codes were looked up by number. Stops when
-    these are more than ``patience``.
+    Among equal values the smaller number is better. Returns how many of ``best`` were found, and
+    how many codes were looked up by number. Stops when these are more than ``patience``.
     """
     values = best[0]
     pulls, sums = np.empty(64), np.empty(tails.own.shape, dtype=np.float32)
     found, need = np.empty(TAILS_AT_ONCE, dtype=np.float32), np.empty(len(exact.inverse), dtype=np.float32)
     tailmask = np.uint64(exact.mask) & ((np.uint64(1) << np.uint64(tails.low)) - np.uint64(1))
     count = tried = 0
-    terms = tails.width + len(tails.own) + len(tails.cross) + 4
     for group in chosen:
-        limit = max(floor, values[-1]) if count == len(values) else floor
+        limit = max(floor, values[0]) if count == len(values) else floor
         if bounds[group] < limit:
             continue
-        head = np.uint64(groups.heads[group])
-        base = open_head(exact.matrix, head, tails.low, pulls)
-        size = tails.size + open_tails(pulls, tails.own, tails.width, tails.low, sums)
-        slack = base + size * terms * 2.0**-23 + exact.rounding
-        above = head << np.uint64(tails.low)
-        own = popcount(above & np.uint64(exact.mask))
+        above, own, base, rounding = open_group(group, exact, tails, groups, pulls, sums)
         fixed = groups.lightest == groups.heaviest
         stale = True
         for start in range(groups.starts[group], groups.stops[group], TAILS_AT_ONCE):
             if stale:
                 for weight in range(len(need)):
-                    need[weight] = np.float32(limit / exact.inverse[weight] - slack) if limit > 0.0 else -np.inf
+                    need[weight] = (
+                        np.float32(limit / exact.inverse[weight] - base - rounding) if limit > 0.0 else -np.inf
+                    )
                 stale = False
             stop = min(start + TAILS_AT_ONCE, groups.stops[group])
             part = groups.tails[start:stop]
@@ -439,8 +386,8 @@ def search_groups(
                     if number < 0 or number >= dealing.units:
                         continue
                 count = insert(value, number, code, count, best)
-                if count == len(values) and values[-1] > limit:
-                    limit, stale = values[-1], True
+                if count == len(values) and values[0] > limit:
+                    limit, stale = values[0], True
             if tried > patience:
                 return count, tried
     return count, tried
@@ -457,49 +404,41 @@ def count_groups(
     thresholds: np.ndarray,
     counts: np.ndarray,
 ) -> None:
-    """Add how many codes of some groups have at least each value; ``thresholds`` fall.
+    """Count the codes of some groups by the first of the falling ``thresholds`` that they reach.
 
     Where a law has units, only codes of no unit count.
     """
     pulls, sums = np.empty(64), np.empty(tails.own.shape, dtype=np.float32)
-    found, shape = np.empty(TAILS_AT_ONCE, dtype=np.float32), (len(exact.inverse), len(thresholds))
-    sure, possible = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
+    found, possible = np.empty(TAILS_AT_ONCE, dtype=np.float32), np.empty(len(exact.inverse), dtype=np.float32)
     tailmask = np.uint64(exact.mask) & ((np.uint64(1) << np.uint64(tails.low)) - np.uint64(1))
-    terms, last = tails.width + len(tails.own) + len(tails.cross) + 4, len(thresholds) - 1
+    lowest = thresholds[len(thresholds) - 1]
     for group in chosen:
-        if bounds[group] < thresholds[last]:
+        if bounds[group] < lowest:
             continue
-        head = np.uint64(groups.heads[group])
-        base = open_head(exact.matrix, head, tails.low, pulls)
-        size = tails.size + open_tails(pulls, tails.own, tails.width, tails.low, sums)
-        slack = size * terms * 2.0**-23 + exact.rounding
-        above = head << np.uint64(tails.low)
-        own = popcount(above & np.uint64(exact.mask))
-        for weight in range(len(exact.inverse)):
-            for step in range(len(thresholds)):
-                wanted = thresholds[step] / exact.inverse[weight] - base
-                possible[weight, step] = wanted - slack if thresholds[step] > 0.0 else -np.inf
-                sure[weight, step] = wanted + slack
+        above, own, base, rounding = open_group(group, exact, tails, groups, pulls, sums)
+        for weight in range(len(possible)):
+            needed = lowest / exact.inverse[weight] - base - rounding
+            possible[weight] = needed if lowest > 0.0 else -np.inf
         for start in range(groups.starts[group], groups.stops[group], TAILS_AT_ONCE):
             part = groups.tails[start : min(start + TAILS_AT_ONCE, groups.stops[group])]
             approximate(part, sums, tails.cross, tails.width, found)
             for place in range(len(part)):
-                weight = own + popcount(np.uint64(part[place]) & tailmask)
-                if not found[place] >= possible[weight, last] or np.isnan(exact.inverse[weight]):
+                if not found[place] >= possible[own + popcount(np.uint64(part[place]) & tailmask)]:
                     continue
-                code, value = above | np.uint64(part[place]), -1.0
-                if dealing.paired and not is_code(code, dealing.n, dealing.orientation):
+                code = above | np.uint64(part[place])
+                value = value_of(code, exact.tables, exact.parts, exact.mask, exact.inverse)
+                if not value >= lowest or (dealing.paired and not is_code(code, dealing.n, dealing.orientation)):
                     continue
                 if dealing.units and number_of(code, dealing) < dealing.units:
                     continue
-                for step in range(len(thresholds)):
-                    if not found[place] >= possible[weight, step]:
-                        continue
-                    if found[place] < sure[weight, step] and value < 0.0:
-                        value = value_of(code, exact.tables, exact.parts, exact.mask, exact.inverse)
-                    if found[place] >= sure[weight, step] or value >= thresholds[step]:
-                        counts[step:] += 1
-                        break
+                first, last = 0, len(thresholds) - 1
+                while first < last:
+                    middle = (first + last) // 2
+                    if value >= thresholds[middle]:
+                        last = middle
+                    else:
+                        first = middle + 1
+                counts[first] += 1
 
 
 @compiled

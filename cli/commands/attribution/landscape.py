@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from reports.outputs.illustrations import Report
 
 FORMATS = (".svg", ".csv", ".json")
+MOST_LARGEST = 1_000_000
+"""Of :data:`attribution.audit.largest.MOST`, which is imported where units are searched."""
 
 _LEGEND = {
     "exact": "Scaled Euclidean distance from the output to the output regenerated without the unit.",
@@ -56,6 +58,7 @@ def landscape(
             "--largest",
             metavar="K",
             min=1,
+            max=MOST_LARGEST,
             help="Estimate anew, and show only the K units with the largest influence, each with the share of codes "
             "without a unit that have one as large.",
         ),

@@ -18,13 +18,14 @@ from scipy.stats import spearmanr
 from attribution.ablation.joint import ablate_sample
 from attribution.audit.auditor import NO_LPIPS, Auditor
 from attribution.audit.landscape import NO_JACOBIAN, Landscapes, estimate_error, landscape_facts, landscapes_of
-from attribution.audit.largest import largest_influences
+from attribution.audit.largest import MOST, largest_influences
 from attribution.audit.record import NO_COUNTERFACTUAL, AuditSettings
 from attribution.audit.worker import Counterfactuals, jacobian_file
 from attribution.metrics.euclidean import NotMeasured
 from attribution.metrics.lpips_weights import BACKBONES, LpipsWeights
 from attribution.metrics.perceptual import SIDE, open_lpips
 from attribution.metrics.torchvision_models import torchvision_models
+from cli.commands.attribution.landscape import MOST_LARGEST
 from registry.basis.p_values import exact_p_values
 from registry.errors import UsageError
 from registry.ids import sha256_of_file
@@ -231,8 +232,12 @@ def test_the_command_shows_the_largest_estimates(measured: tuple[World, tables.A
     for refused in (
         creditline("landscape", audit.id, "--largest", 3, "--limit", 2),
         creditline("landscape", audit.id, "--largest", 0),
+        creditline("landscape", audit.id, "--largest", MOST + 1),
     ):
         assert refused.status == 2
+    assert f"{MOST}" in refused.err
+    assert MOST_LARGEST == MOST
+    assert len(creditline("landscape", audit.id, "--largest", MOST, "--json").document["units"]) > 3
 
 
 def test_an_audit_without_estimates_has_no_largest(measured: tuple[World, tables.Audit]) -> None:
@@ -242,5 +247,6 @@ def test_an_audit_without_estimates_has_no_largest(measured: tuple[World, tables
         bare = tables.Audit(**{**audit.model_dump(), **changed})
         with pytest.raises(UsageError, match="no estimates of influence"):
             largest_influences(world.registry, bare, 3)
-    with pytest.raises(UsageError, match="at least 1"):
-        largest_influences(world.registry, audit, 0)
+    for k in (0, MOST + 1):
+        with pytest.raises(UsageError, match=f"1 to {MOST:,}"):
+            largest_influences(world.registry, audit, k)

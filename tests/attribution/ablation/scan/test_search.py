@@ -200,6 +200,30 @@ def test_a_million_units_of_twenty_six_members() -> None:
         check(DealtSearch(dealt, form.mask).largest(form, 100), codes, values, 100)
 
 
+def test_no_more_units_are_looked_for_than_there_are() -> None:
+    """Whatever number is asked for: nothing of its size is reserved. Of no units, none is found."""
+    form = QuadraticForm.of_gram(np.diag([4.0, 3.0, 2.0, 1.0]))
+    codes = np.array([3, 5, 5, 15], dtype=np.uint64)
+    check(CodeSearch(form, group_codes(codes, 4, form.mask)).largest(10**15), codes, form.values(codes), 10**15)
+    dealt = Dealt(0, 4, 2, 3, 2)
+    codes = codes_of(0, 4, 2, np.arange(3), 2)
+    search = DealtSearch(dealt, form.mask)
+    check(search.largest(form, 10**15), codes, form.values(codes), 10**15)
+    check(search.largest_of_made(form, 10**15), codes, form.values(codes), 10**15)
+    none = np.empty(0, dtype=np.uint64)
+    check(CodeSearch(form, group_codes(none, 4, form.mask)).largest(2), none, np.empty(0), 2)
+
+
+def test_many_units_are_found_among_values_that_come_in_any_order() -> None:
+    """Half of all units, with ties, some as good as the last of them."""
+    codes = Dealt(2, 16, 7, 3000, 2).codes(0, 3000)
+    columns = np.random.default_rng(4).integers(-1, 2, (16, 5)).astype(np.float64)
+    form = QuadraticForm.of_gram(columns @ columns.T)
+    values = form.values(codes)
+    assert len(np.unique(values)) < len(values) / 4
+    check(CodeSearch(form, group_codes(codes, 16, form.mask)).largest(1500), codes, values, 1500)
+
+
 def test_what_cannot_be_searched_is_refused() -> None:
     """A matrix with NaN, no unit asked for, a code of another length, a law too long to search."""
     form = QuadraticForm.of_gram(np.eye(4))
