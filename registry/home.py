@@ -3,6 +3,7 @@
     registry.duckdb                     the registry
     log-head.json                       the newest hash of its log
     staging/                            lists in reading, the copy of a dry run; safe to delete
+    fetched/<address>/                  copies of works and lists that are on object storage
     bases/<base>.json                   sizes and times of its files when they were last hashed
     members/<ensemble>-<index>/         configuration, weights, manifest, list of works
     references/<ensemble>/              the same of the reference model; can be trained again
@@ -122,6 +123,10 @@ class Home:
     @property
     def staging(self) -> Path:
         return self.root / "staging"
+
+    @property
+    def fetched(self) -> Path:
+        return self.root / "fetched"
 
     @property
     def locks(self) -> Path:

@@ -16,15 +16,16 @@ from registry.home import DEFAULT_HOME
 
 def register(
     source: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="SOURCE",
             help="Files: a folder of images, a ZIP or TAR archive, or img2dataset shards (a .tar or their folder). "
-            "Or a list of works: Parquet (a file or a folder), CSV, JSON lines or Croissant.",
+            "Or a list of works: Parquet (a file or a folder), CSV, JSON lines or Croissant. Each may be an address: "
+            "s3://, gs:// or, of one file, https://.",
         ),
     ],
     owners: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--owners",
             metavar="FILE",
@@ -119,6 +120,8 @@ def register(
     with the reason; all others are registered. Run the command again at any time: registered works
     stay, new works and newer statements are added.
 
+    What an address names is copied into the home first, and again where it has changed.
+
     Examples:
         creditline register photographs --owners owners.csv
         creditline register agencies --folder-per-rightsholder --licence CC-BY-4.0
@@ -126,29 +129,35 @@ def register(
         creditline register works.parquet --map rightsholder=creator --dry-run
         creditline register pd12m.parquet --rightsholder "Source.Plus" --licence CC0-1.0
         creditline register scans --owners scans.csv --caption "{title}, by {creator}"
+        creditline register s3://bucket/photographs --owners s3://bucket/owners.csv
     """
+    from cli.commands.works.addresses import file_of
     from cli.commands.works.register_files import RegisterOptions, owner_source, register_files
     from cli.commands.works.register_lists import ListOptions, register_a_list
     from registry.captions.template import Template
     from registry.ingest.source_kind import SourceKind, kind_of
+    from registry.object_storage.addresses import is_address
 
-    kind = kind_of(source)
-    if metadata_only and kind is SourceKind.SHARDS and source.is_dir():
-        kind = SourceKind.LIST
     template = None if caption is None else Template.parse(caption)
-    registry = open_registry(home)
+    # A fault of a path is told before a fault of the home.
+    registry = open_registry(home) if is_address(source) else None
+    place = Path(source) if registry is None else file_of(registry, source, dry_run=dry_run)
+    kind = kind_of(place)
+    if metadata_only and kind is SourceKind.SHARDS and place.is_dir():
+        kind = SourceKind.LIST
+    registry = registry or open_registry(home)
     options = ListOptions.parse(preset, mapped or (), constants or (), attributes or ())
     holder, reference = _stated(rightsholder, licence)
     if kind is SourceKind.LIST:
         if owners is not None or folder_per_rightsholder:
             raise UsageError(
-                f"{source} is a list of works: --owners and --folder-per-rightsholder are for files; name the list's column "
+                f"{place} is a list of works: --owners and --folder-per-rightsholder are for files; name the list's column "
                 "of rightsholders with --map rightsholder=COLUMN"
             )
-        narrate(f"{source} is a list of works: only its metadata is registered, no image file is opened")
+        narrate(f"{place} is a list of works: only its metadata is registered, no image file is opened")
         register_a_list(
             registry,
-            source,
+            place,
             options,
             data_set=data_set,
             rightsholder=holder,
@@ -162,15 +171,16 @@ def register(
         return
     if metadata_only or options.any:
         raise UsageError(
-            f"{source} is {kind.described}: --preset, --map, --set, --attribute and --metadata-only are for lists of works"
+            f"{place} is {kind.described}: --preset, --map, --set, --attribute and --metadata-only are for lists of works"
         )
+    table = None if owners is None else file_of(registry, owners, dry_run=dry_run)
     register_files(
         registry,
-        source,
+        place,
         kind,
-        owner_source(owners, folder_per_rightsholder, holder, allow_unowned, reference),
+        owner_source(table, folder_per_rightsholder, holder, allow_unowned, reference),
         RegisterOptions(template, data_set, workers, decode, near_duplicates, strict, as_json),
-        excluded=() if owners is None else (owners,),
+        excluded=() if table is None else (table,),
         dry_run=dry_run,
     )
 
