@@ -31,7 +31,7 @@ from registry.object_storage.addresses import Address, without_secrets
 from registry.storage.job_lock import only_one
 
 CHUNK = 2**20
-BLOCK = 2**23
+BLOCK = 2**24
 """Bytes that one request asks for."""
 AT_ONCE = 8
 """Files that are copied together."""
@@ -222,7 +222,7 @@ def _copied(
         def write(part: Path) -> None:
             nonlocal done
             with part.open("wb") as file:
-                for chunk in _chunks(storage, address, original.key):
+                for chunk in _chunks(storage, address, original):
                     done += len(chunk)
                     if stopped.is_set():
                         raise InputError(f"{address.shown} was not copied: the command ended")
@@ -255,14 +255,17 @@ def _copied(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _chunks(storage: Any, address: Address, key: str) -> Iterator[bytes]:  # noqa: ANN401 - fsspec has no types
-    """The bytes of an original; over the web by one request, in whatever parts arrive."""
-    with (
-        _read_errors(address),
-        storage.open(key, "rb", block_size=0 if address.on_web else BLOCK) as source,
-    ):
-        while chunk := source.read(CHUNK):
-            yield chunk
+def _chunks(storage: Any, address: Address, original: _Original) -> Iterator[bytes]:  # noqa: ANN401 - fsspec has no types
+    """The bytes of an original: by ranges; of the web, or of an unknown size, by one stream."""
+    with _read_errors(address):
+        if original.size is not None and not address.on_web:
+            # An open file of fsspec would ask for the size once more.
+            for start in range(0, original.size, BLOCK):
+                yield storage.cat_file(original.key, start=start, end=min(start + BLOCK, original.size))
+            return
+        with storage.open(original.key, "rb", block_size=0 if address.on_web else BLOCK) as source:
+            while chunk := source.read(CHUNK):
+                yield chunk
 
 
 def _recorded(place: Path) -> Iterator[Copied]:

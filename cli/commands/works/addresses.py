@@ -41,7 +41,7 @@ def file_of(registry: Registry, source: str, *, dry_run: bool = False) -> Path:
         )
     narrate(f"{copy.address}: {plural(copy.files, 'file')}, {copy.copied:,} copied now, in {copy.path}")
     if not dry_run:
-        facts = {"path": str(copy.path), "files": copy.files, "bytes": copy.size, "sha256": copy.sha256}
+        facts = {"path": str(copy.path.resolve()), "files": copy.files, "bytes": copy.size, "sha256": copy.sha256}
         with changing(registry, now()) as change:
             change.record("source copied", f"address {copy.address}", after=facts)
     return copy.path

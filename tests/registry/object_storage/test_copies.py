@@ -80,6 +80,14 @@ def test_an_altered_copy_is_made_again(memory: Any, home: Home) -> None:  # noqa
     assert copied(home).copied == 1
 
 
+def test_a_large_file_is_copied_by_ranges(memory: Any, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - as above
+    """Of one block, of several, and of none."""
+    monkeypatch.setattr(copies, "BLOCK", 4)
+    memory.pipe({"/art/empty": b"", "/art/four": b"1234", "/art/nine": b"123456789"})
+    found = files_of(copied(home))
+    assert (found["empty"], found["four"], found["nine"]) == (b"", b"1234", b"123456789")
+
+
 def test_one_file(memory: Any, home: Home) -> None:  # noqa: ANN401, ARG001 - as above
     """Its name stays, since it says what the file is; its hash is that of its bytes."""
     copy = copied(home, "memory://art/owners.csv")
@@ -126,6 +134,10 @@ class Lying:
     def find(self, _root: str, *, detail: bool) -> dict[str, Any]:
         assert detail
         return self.listings.pop(0)
+
+    def cat_file(self, _key: str, *, start: int, end: int) -> bytes:
+        assert start == 0 < end
+        return self.content
 
     def open(self, _key: str, _mode: str, **_options: object) -> io.BytesIO:
         return io.BytesIO(self.content)
