@@ -188,8 +188,13 @@ def _remove_others(place: Path, target: Path, kept: set[str]) -> None:
     """Remove what is not of this copy: files of earlier states, and parts of an interrupted run."""
     with writing(place):
         place.mkdir(parents=True, exist_ok=True)
-        if target.is_symlink() or (target.is_file() and target.name not in kept):
-            target.unlink()
+        for path in place.iterdir():
+            if path.name in kept or path.name == RECORD or (path == target and path.is_dir() and not path.is_symlink()):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         for path in sorted(target.rglob("*"), reverse=True):
             if path.is_dir() and not path.is_symlink():
                 if not any(path.iterdir()):

@@ -51,27 +51,52 @@ def bucket(server: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     storage.rm("works", recursive=True)
 
 
-def test_works_in_a_storage_of_this_process(
-    creditline: Creditline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same way, without a server: copied, registered, and recorded; file:// names a file."""
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A storage of this process, without a server."""
     monkeypatch.setattr(addresses, "SCHEMES", ("memory",))
     storage = fsspec.filesystem("memory")
+    yield storage
+    storage.store.clear()
+    storage.pseudo_dirs[:] = [""]
+
+
+def test_works_in_a_storage_of_this_process(creditline: Creditline, memory: Any, tmp_path: Path) -> None:  # noqa: ANN401 - fsspec has no types
+    """Copied, registered, and recorded; file:// names a file."""
     works = write_pictures(tmp_path / "works", [row["path"] for row in OWNERS])
     owners = write_csv(tmp_path / "owners.csv", OWNERS)
-    try:
-        storage.pipe({f"/art/{row['path']}": (works / row["path"]).read_bytes() for row in OWNERS})
-        storage.pipe("/owners.csv", owners.read_bytes())
-        creditline("init")
-        assert creditline("register", f"file://{works}", "--owners", f"file://{owners}", "--dry-run").status == 0
-        found = creditline("register", "memory://art", "--owners", "memory://owners.csv")
-        assert found.status == 0, found.err
-        assert "data set art: 3 of 3 files are registered works" in found.out
-        assert "source copied" in creditline("log").out
-        assert creditline("doctor").status == 0
-    finally:
-        storage.store.clear()
-        storage.pseudo_dirs[:] = [""]
+    memory.pipe({f"/art/{row['path']}": (works / row["path"]).read_bytes() for row in OWNERS})
+    memory.pipe("/owners.csv", owners.read_bytes())
+    creditline("init")
+    assert creditline("register", f"file://{works}", "--owners", f"file://{owners}", "--dry-run").status == 0
+    found = creditline("register", "memory://art", "--owners", "memory://owners.csv")
+    assert found.status == 0, found.err
+    assert "data set art: 3 of 3 files are registered works" in found.out
+    assert "source copied" in creditline("log").out
+    assert creditline("doctor").status == 0
+
+
+@pytest.mark.slow
+def test_members_are_collected_from_a_storage(filled: Creditline, memory: Any, tmp_path: Path) -> None:  # noqa: ANN401 - as above
+    """What jobs left on their own disks and was copied there; an altered one is refused."""
+    recipe = ("--size", 8, "--widths", 8, "--batch-size", 2, "--steps", 6)
+    assert filled("encode", "--within", "none", "--members", 3, "--weight", 1).status == 0
+    ensemble = filled("train", *recipe, "--plan-only", "--json").document["ensemble"]
+    for index in range(3):
+        out = tmp_path / f"run-{index}"
+        job = filled("train", "--ensemble", ensemble, "--member", index, "--no-register", "--out", out)
+        assert job.status == 0, job.err
+        memory.put(str(out), f"/run-{index}", recursive=True)
+    weights = next(each for each in memory.find("/run-2") if each.endswith(".safetensors"))
+    whole = memory.cat(weights)
+    memory.pipe(weights, whole[:-1] + b"x")
+    runs = [f"memory://run-{index}" for index in range(3)]
+    found = filled("members", "collect", *runs, "--json")
+    assert found.status == 1
+    assert [each["state"] for each in found.document["members"]] == ["registered", "registered", "refused"]
+    memory.pipe(weights, whole)
+    assert filled("members", "collect", *runs).status == 0
+    assert filled("doctor").status == 0
 
 
 @pytest.mark.slow

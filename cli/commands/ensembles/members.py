@@ -65,8 +65,12 @@ def list_members(ensemble: EnsembleOption = None, home: HomeOption = DEFAULT_HOM
 @members.command("collect")
 def collect(
     folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="FOLDER", help="Folders that jobs got as --out; may be repeated.", show_default=False),
+        list[str] | None,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folders that jobs got as --out, or addresses of their copies (s3://, gs://); may be repeated.",
+            show_default=False,
+        ),
     ] = None,
     ensemble: EnsembleOption = None,
     home: HomeOption = DEFAULT_HOME,
@@ -81,16 +85,19 @@ def collect(
     Examples:
         creditline members collect --ensemble 3fa2b1c09d11
         creditline members collect /scratch/run-1 /scratch/run-2
+        creditline members collect s3://bucket/run-1
     """
     from attribution.training.finished import collect_members, other_versions
+    from cli.addresses import file_of
     from registry.members.serving import service_status
 
     registry = open_registry(home).patient()
     chosen = ensemble_named(registry, ensemble)
+    places = [file_of(registry, each) for each in folders or ()]
     with progress_bars() as progress:
         bar = progress.add_task("members", total=service_status(registry, chosen.id).encoding.n)
         found = []
-        for each in collect_members(registry, chosen.id, folders or ()):
+        for each in collect_members(registry, chosen.id, places):
             found.append(each)
             progress.advance(bar)
     there = [each.member for each in found if each.member is not None]

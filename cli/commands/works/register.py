@@ -131,7 +131,7 @@ def register(
         creditline register scans --owners scans.csv --caption "{title}, by {creator}"
         creditline register s3://bucket/photographs --owners s3://bucket/owners.csv
     """
-    from cli.commands.works.addresses import file_of
+    from cli.addresses import file_of
     from cli.commands.works.register_files import RegisterOptions, owner_source, register_files
     from cli.commands.works.register_lists import ListOptions, register_a_list
     from registry.captions.template import Template

@@ -91,6 +91,10 @@ def test_a_large_file_is_copied_by_ranges(memory: Any, home: Home, monkeypatch: 
 def test_one_file(memory: Any, home: Home) -> None:  # noqa: ANN401, ARG001 - as above
     """Its name stays, since it says what the file is; its hash is that of its bytes."""
     copy = copied(home, "memory://art/owners.csv")
+    (copy.path.parent / ".owners.csv.0a1b.part").write_bytes(b"of a killed run")
+    (copy.path.parent / "other").mkdir()
+    assert copied(home, "memory://art/owners.csv").copied == 0
+    assert {path.name for path in copy.path.parent.iterdir()} == {"owners.csv", copies.RECORD}
     assert (copy.path.name, copy.path.read_bytes(), copy.files) == ("owners.csv", b"path", 1)
     assert copy.sha256 == copies._hash_of(copy.path)
 
