@@ -11,7 +11,7 @@ convolutions. Here a :class:`Dual` carries a value and its n tangents through a 
   mean(x') - z mean(z x')) with z = (x - mean) / std: a rank-two correction, two matrix products.
 
 Every other function falls back to ``vmap`` of ``torch.func.jvp``, so a network may hold any layer
-with forward AD. ``benchmarks/jacobian_cost.py`` measures both.
+with forward AD. ``benchmarks/auditing/jacobian_cost.py`` measures both.
 
 >>> y, tangents = propagate(lambda x: 3 * x, torch.ones(1, 2), torch.eye(2)[:, None])
 >>> tangents[:, 0].tolist()

@@ -32,7 +32,7 @@ CLAIM = (
 )
 
 
-def run() -> int:
+def main() -> int:
     """Measure, write the result, and return 1 if the claim does not hold."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
@@ -83,4 +83,4 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(main())

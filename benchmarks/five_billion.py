@@ -90,8 +90,8 @@ def members(n: int, h: int) -> dict[str, Any]:
 
 def storage(n: int, h: int) -> dict[str, Any]:
     """Bytes, by what takes them."""
-    bulk = result_of("bulk_registration")
-    adapter = result_of("real_size")["entries"]["cpu, 128 pixels"]["sizes"]["one_adapter_mib"] * 2**20
+    bulk = result_of("register/bulk_registration")
+    adapter = result_of("members/real_size")["entries"]["cpu, 128 pixels"]["sizes"]["one_adapter_mib"] * 2**20
     listing = WORKS * h // n * 65
     return {
         "registry, as a list of addresses": WORKS * bulk["database_bytes"]["creditline"] / bulk["rows"],
@@ -113,7 +113,7 @@ def memory_of_a_job() -> dict[str, Any]:
 
 def registration() -> dict[str, float]:
     """Of a list of addresses, from what 10 million took."""
-    bulk = result_of("bulk_registration")
+    bulk = result_of("register/bulk_registration")
     a_work = bulk["creditline"]["seconds"] / bulk["rows"]
     return {"seconds_a_million": 1e6 * a_work, "hours": WORKS * a_work / HOUR}
 
@@ -159,7 +159,7 @@ def training(n: int, h: int, operations: Mapping[str, float]) -> dict[str, float
 
 def audit(n: int, h: int, operations: Mapping[str, float]) -> dict[str, Any]:
     """Evaluations and GPU seconds of one output and of its audit; ranking by what a pass reads."""
-    ranking = result_of("ranking_scale")["passes"][0]["works_per_second"]["pixel-kernel"]
+    ranking = result_of("auditing/ranking_scale")["passes"][0]["works_per_second"]["pixel-kernel"]
     evaluations = {
         "sampling": STEPS * GUIDED * n,
         "layer 2: predictions of all members": VIEWS * n,

@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("--outputs", type=int, default=100_000)
     parser.add_argument("--rightsholders", type=int, default=10_000)
     parser.add_argument("--small", type=int, default=60)
-    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    options = parser.parse_args()
     large = [measure(options.outputs, options.rightsholders, share) for share in (1.0, 0.95)]
     ratios = [one for seed in range(options.small) if (one := small(seed)) is not None]
     greedy_ratio, bound_ratio = (np.asarray(column) for column in zip(*ratios, strict=True))

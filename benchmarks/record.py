@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+import shlex
 import statistics
 import sys
 import time
@@ -43,14 +44,15 @@ def conclude(
 ) -> int:
     """Write ``benchmarks/results/<name>.json``, print whether the claim held; returns the status.
 
-    ``claim`` is one sentence; ``packages`` are recorded with their versions; ``command`` replaces
-    the real one, if that names local folders.
+    ``name`` is the place of the module in ``benchmarks``, such as ``register/listings``; ``claim``
+    is one sentence; ``packages`` are recorded with their versions; ``command`` replaces the real
+    one, if that names local folders.
     """
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "claim": claim,
-        "command": command or f"python -m benchmarks.{name} {' '.join(map(_without_folder, sys.argv[1:]))}".strip(),
+        "command": command or f"{command_of(name)} {shlex.join(map(_without_folder, sys.argv[1:]))}".strip(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
@@ -59,6 +61,11 @@ def conclude(
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     print(f"{'held' if held else 'NOT HELD'}: {claim}\n{path}", flush=True)
     return 0 if held else 1
+
+
+def command_of(name: str) -> str:
+    """The command that runs the benchmark of a result, without arguments."""
+    return f"python -m benchmarks.{name.replace('/', '.')}"
 
 
 def _without_folder(argument: str) -> str:

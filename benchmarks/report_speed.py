@@ -70,7 +70,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--outputs", type=int, default=1000)
     parser.add_argument("--sides", type=int, nargs="+", default=[64, 256])
-    options = parser.parse_args(sys.argv[1:] if __name__ == "__main__" else [])
+    options = parser.parse_args()
     cases = [measure(options.outputs, side) for side in options.sides]
     # Small pictures cost next to nothing to encode, but a page's words and plots cost the same.
     held = cases[-1]["times_encoding"] <= MOST_TIMES

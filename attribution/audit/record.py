@@ -76,7 +76,7 @@ class AuditSettings:
     main_source: float = 0.15
     """Lower end of the effect from which a finding is a main source, see
     :mod:`registry.outputs.grades`. The default of this and of the next: chosen by what goes from
-    the picture without the work, see ``benchmarks/verdict_sizes.py``."""
+    the picture without the work, see ``benchmarks/grades/verdict_sizes.py``."""
     contributes: float = 0.05
     """Lower end of the effect from which a finding contributes; below, it is slight."""
 

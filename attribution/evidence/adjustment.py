@@ -38,7 +38,7 @@ MOST = 150
 MOST_OF_MANY_WORKS = 30
 """Neighbours, at most, if units have many works: every work must be read."""
 RIDGE = 0.1
-"""Lambda by the regression's mean diagonal; fixed, see ``benchmarks/evidence_variance.py``."""
+"""Lambda by the regression's mean diagonal; fixed, see ``benchmarks/evidence/choices.py``."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ shortlist: it bounds neither the share of false findings over many images nor th
 findings of one rightsholder.
 
 The weights of the steps are constants, chosen on an ensemble of the benchmarks
-(``benchmarks/evidence_variance.py``). Weights chosen on the audited ensemble would depend on codes
+(``benchmarks/evidence/choices.py``). Weights chosen on the audited ensemble would depend on codes
 that are tested.
 
 After withdrawals only some members serve. Which members serve depends on the codes of the withdrawn

@@ -6,7 +6,7 @@ the schedule, so that a later audit can weight steps differently without running
 
 Samples and outside images alike are noised again and shown to the members (:func:`renoise`). Along
 a sample's own trajectory every step repeats the same noise; fresh noise averages out and finds 1.5
-times as many works at the 1 % level (``benchmarks/results/evidence_variance.json``). Noise comes in
+times as many works at the 1 % level (``benchmarks/results/evidence/choices.json``). Noise comes in
 pairs z and -z, whose linear effects cancel: a pair at every second step finds as much as two
 independent draws at every step. The same evaluations give each member's denoising loss on the
 image, for member-LDS.

@@ -5,8 +5,8 @@ On a GPU, members that share a base train together, as many as its memory holds:
 rounding.
 
 On a CPU every member trains alone, in a process of its own, one per core. A group would take less
-time (``benchmarks/group_training.py``). But alone, a member is bit for bit the same after a kill or
-a retraining, whatever other members train.
+time (``benchmarks/members/group_training.py``). But alone, a member is bit for bit the same after a
+kill or a retraining, whatever other members train.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def main() -> int:
         if gap["interval"][1] < 0
     ]
     command = "python -m benchmarks.lds.choice --cache CACHE --source emoji=DIR --source cifar=DIR --source flags=DIR"
-    return conclude("ranker_choice", CLAIM, not below, {"data": results, "below": below}, ("torch", "numpy"), command)
+    return conclude("lds/choice", CLAIM, not below, {"data": results, "below": below}, ("torch", "numpy"), command)
 
 
 def choices_on(ground: Ground, folder: Path) -> dict[str, Any]:

@@ -55,8 +55,8 @@ def main() -> int:
     results = compare(ground, folder, options.peers, options.mobilenet)
     command = f"python -m benchmarks.lds.compare --data {options.data} --source SOURCE --cache CACHE --peers"
     held = results.pop("held")
-    plot_lds(results, RESULTS / f"lds_{options.data}.svg")
-    return conclude(f"lds_{options.data}", CLAIM, held, results, PACKAGES, command)
+    plot_lds(results, RESULTS / "lds" / f"{options.data}.svg")
+    return conclude(f"lds/{options.data}", CLAIM, held, results, PACKAGES, command)
 
 
 def compare(ground: Ground, folder: Path, peers: bool, weights: Path | None) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _fusions(scored: list[Scored], ground: Ground) -> dict[str, np.ndarray]:
 def _best_settings(theirs: dict[str, np.ndarray], grades: dict[str, Any], data: str) -> dict[str, str]:
     """The setting of each peer: on digits the best one, elsewhere the same as on digits."""
     fixed: dict[str, str] = {}
-    digits = RESULTS / "lds_digits.json"
+    digits = RESULTS / "lds" / "digits.json"
     if data != "digits" and digits.exists():
         fixed = json.loads(digits.read_text(encoding="utf-8"))["results"]["peers"]
     found: dict[str, str] = {}
@@ -186,8 +186,8 @@ def _member_lds(cache: Path) -> int:
     held = all(facts[kind]["spearman"] >= 0.8 for facts in results.values() for kind in facts)
     claim = "member-LDS orders rankers as LDS on retrained models does: r >= 0.8"
     command = "python -m benchmarks.lds.compare --member-lds --cache CACHE"
-    plot_member_lds(results, RESULTS / "member_lds.svg")
-    return conclude("member_lds", claim, held, results, PACKAGES, command)
+    plot_member_lds(results, RESULTS / "lds" / "member_lds.svg")
+    return conclude("lds/member_lds", claim, held, results, PACKAGES, command)
 
 
 def _is_single(name: str) -> bool:

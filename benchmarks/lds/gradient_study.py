@@ -129,7 +129,9 @@ def main() -> int:
     }
     held = max(means.values()) <= means[VARIANTS[0].name] + MARGIN
     command = "python -m benchmarks.lds.gradient_study --cache CACHE"
-    return conclude("lds_gradients", CLAIM, held, {"mean_lds": means, "variants": found}, ("torch", "numpy"), command)
+    return conclude(
+        "lds/gradient_study", CLAIM, held, {"mean_lds": means, "variants": found}, ("torch", "numpy"), command
+    )
 
 
 def grades_of(cosines: np.ndarray, ground: Ground) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def main() -> int:
     results = compare(ground, options.cache, options.peers, SEEDS[: options.seeds])
     command = f"python -m benchmarks.lds.rightsholders --data {options.data} --source SOURCE --cache CACHE --peers"
     held = results.pop("held")
-    return conclude("rightsholders", CLAIM, held, {"data": options.data, **results}, ("torch", "numpy"), command)
+    return conclude("lds/rightsholders", CLAIM, held, {"data": options.data, **results}, ("torch", "numpy"), command)
 
 
 def groups_of(works: Material) -> tuple[list[str], np.ndarray]:

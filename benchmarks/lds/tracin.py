@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from captum.influence import TracInCP
 from jaxtyping import Float64
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -37,7 +36,12 @@ def tracin(ground: Ground) -> Float64[np.ndarray, "query work"]:
     """Gradient products summed over checkpoints, each times its learning rate.
 
     The reference model is trained again to get the checkpoints.
+
+    Raises:
+        ImportError: captum is not installed.
     """
+    from captum.influence import TracInCP
+
     network, training = ground.material.network, ground.material.training
     images = ground.material.images()
     steps = [training.steps * (number + 1) // CHECKPOINTS for number in range(CHECKPOINTS)]

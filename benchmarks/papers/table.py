@@ -341,7 +341,7 @@ def lds_table(results: Path) -> str:
 
 def owners_table(results: Path) -> str:
     """How well rankings predict the rightsholder that mattered most, per setting of the peers."""
-    path = results / "rightsholders.json"
+    path = results / "lds" / "rightsholders.json"
     lines = [
         "| ranking | Spearman | MRR | NDCG@3 | held out: Spearman | MRR | NDCG@3 |",
         "|---|---|---|---|---|---|---|",

@@ -22,10 +22,10 @@ from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
-from benchmarks.bulk_registration import timed, write_list
-from benchmarks.ranking_scale import fill, ranked
+from benchmarks.auditing.ranking_scale import fill, ranked
+from benchmarks.members.training_speed import product_run
 from benchmarks.record import interleaved_medians
-from benchmarks.training_speed import product_run
+from benchmarks.register.bulk_registration import timed, write_list
 
 Job = Callable[[], object]
 

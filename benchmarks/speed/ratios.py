@@ -56,7 +56,7 @@ def _largest(results: Results) -> float:
 
 TIMED = (
     Timed(
-        "training_speed",
+        "members.training_speed",
         ("--seconds", "2", "--rounds", "3"),
         {
             "images trained a second / plain diffusers loop": Ratio(
@@ -68,7 +68,7 @@ TIMED = (
         },
     ),
     Timed(
-        "adapters_stacked",
+        "members.adapters_stacked",
         (),
         {
             "stacked adapters / the faster of peft's batches and separate passes": Ratio(
@@ -77,7 +77,7 @@ TIMED = (
         },
     ),
     Timed(
-        "jacobian_cost",
+        "auditing.jacobian_cost",
         (),
         {
             "Jacobian / (n + 1) plain runs": Ratio(
@@ -91,7 +91,7 @@ TIMED = (
         },
     ),
     Timed(
-        "audit_cost",
+        "auditing.audit_cost",
         ("--works", "10000", "--rounds", "2"),
         {
             "ranking and testing an image / sampling it": Ratio(
@@ -100,7 +100,7 @@ TIMED = (
         },
     ),
     Timed(
-        "ranking_scale",
+        "auditing.ranking_scale",
         ("--works", "100000"),
         {
             "ranking by pixels / a plain product over the same bytes": Ratio(
@@ -109,12 +109,12 @@ TIMED = (
         },
     ),
     Timed(
-        "bulk_registration",
+        "register.bulk_registration",
         ("--rows", "1000000"),
         {"register a list / a bare INSERT": Ratio(lambda found: found["ratio"], 2.0, "lower")},
     ),
     Timed(
-        "exposure_view",
+        "register.exposure_view",
         ("200000",),
         {
             "view exposure / joins afterwards": Ratio(
@@ -140,7 +140,7 @@ TIMED = (
 def run(timed: Timed, folder: Path) -> Results:
     """Run a benchmark in a process of its own; its result file goes into ``folder``."""
     command = [sys.executable, "-c", _RUN, str(folder), timed.module, *timed.arguments]
-    path = folder / f"{timed.module}.json"
+    path = folder / f"{timed.module.replace('.', '/')}.json"
     path.unlink(missing_ok=True)
     # A claim that does not hold ends with 1, and has a result all the same.
     subprocess.run(command, check=False)

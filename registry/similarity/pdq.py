@@ -7,8 +7,8 @@ quality to recorded values of PDQ's own code. Measured on photographs of up to 1
 or so, 19 of 20 had the same bits. Larger pictures are shrunk first, to bound memory, which changes
 some bits (median 4, most 14 of 256 at 12 megapixels); sides under 128 pixels are enlarged.
 
-**Limits**, as measured by ``benchmarks/fingerprints.py`` on 20 photographs, and on 500 each of
-CIFAR-10 (32 pixels a side) and emoji (64), in that order. A copy counts as found at
+**Limits**, as measured by ``benchmarks/register/fingerprints.py`` on 20 photographs, and on 500
+each of CIFAR-10 (32 pixels a side) and emoji (64), in that order. A copy counts as found at
 :data:`MATCH_DISTANCE` or less:
 
 - saved again as JPEG of quality 50: 100, 96 and 99 %; of quality 30: 100, 71 and 99 %;

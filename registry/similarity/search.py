@@ -50,8 +50,8 @@ FOUND_COPIES: dict[str, tuple[int, int, int]] = {
     "text across the middle": (95, 98, 98),
     "grey": (100, 100, 100),
 }
-"""By change, percent of copies found by ``benchmarks/fingerprints.py``: photographs, pictures of 32
-pixels a side, emoji."""
+"""By change, percent of copies found by ``benchmarks/register/fingerprints.py``: photographs,
+pictures of 32 pixels a side, emoji."""
 
 LIMITS = (
     f"A match is a fingerprint (PDQ) that differs in at most {MATCH_DISTANCE} of 256 bits; unrelated ones differ in about 128.",

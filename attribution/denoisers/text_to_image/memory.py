@@ -1,8 +1,8 @@
 """What fits into memory at once: evaluations, tangents, and rows of a training pass.
 
 The numbers are estimates from the form of the base alone, and too large rather than too small;
-``benchmarks/real_size.py`` measures what they bound. "Activations" below are of the first block's
-size: its channels times the places of a latent.
+``benchmarks/members/real_size.py`` measures what they bound. "Activations" below are of the first
+block's size: its channels times the places of a latent.
 """
 
 from __future__ import annotations
