@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from itertools import product
 
 import pytest
 
+from attribution.audit.record import AuditSettings
+from benchmarks.record import RESULTS
 from registry.outputs.grades import GRADES, Grade
 from reports.facts import NotMeasured
 from reports.outputs.facts import Candidate, Effect, ReportFacts
 from reports.outputs.read import read_audit
 from reports.outputs.selection import newest_audits
 from reports.outputs.sentences import (
+    WRONG_CODES,
     assignment,
     at_the_limit,
     brief,
@@ -243,3 +247,17 @@ def test_the_thresholds_stand_on_the_page(world: World) -> None:
     page = (world.render(world.home.root / "grading").index.parent / f"{facts.output.id}.html").read_text()
     assert grading(facts.method) in page
     assert grading(facts.method.model_copy(update={"settings": {}})) == ""
+
+
+def test_how_often_grades_err_is_what_was_measured() -> None:
+    """Every number of the sentence is in the benchmark's result, at the thresholds of today."""
+    measured = json.loads((RESULTS / "grades" / "held_out_sizes.json").read_bytes())["results"]["wrong_codes"]
+    named = {name: each["audits_with_a_main_source"] for name, each in measured["sets"].items()}
+    everywhere, adapters = measured["all"]["audits_with_a_main_source"], named["text"]  # the home of text to image
+    assert adapters["count"] == everywhere["count"] == sum(each["count"] for each in named.values())
+    assert measured["thresholds"]["main_source"] == AuditSettings().main_source
+    assert (
+        f"where benchmarks gave all works wrong codes, {everywhere['count']} of {everywhere['total']} audits named a main source "
+        f"at {percent(measured['thresholds']['main_source'])}, and all {adapters['count']} were among the {adapters['total']} "
+        "of adapters"
+    ) == WRONG_CODES
