@@ -15,8 +15,9 @@ part of them, so it gives an order of magnitude to compare with, and no bound fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ from safetensors.numpy import load
 
 from attribution.firmness.changes import BENIGN, Picture
 from attribution.firmness.flips import Flip, norms, smallest_l2, smallest_linf
+from attribution.firmness.ranking import MOST_CHECKS, AuditRanking, Checks, within
 from attribution.firmness.ranking import NAME as RANKING
-from attribution.firmness.ranking import AuditRanking
 from attribution.firmness.similarity import Features, Similarity, of_length_one, pixel_similarity, similarity_of
 from attribution.firmness.surrogates import followed
 from attribution.metrics.euclidean import NotMeasured
@@ -98,8 +99,29 @@ def competitors(
     return Competitors(audited_picture(home, audit), works, np.asarray([unit for unit, _ in kept], np.int64), label)
 
 
+def order_of_magnitude(side: int) -> float:
+    """The theorem's order of magnitude of a change that turns a class: an L2 norm in grey levels.
+
+    ``side``: n, for images of n x n places. The change is of the order of sqrt(n) times the range
+    of a value, 255. The theorem holds under :data:`CONDITIONS`; for one picture it is a comparison
+    and no bound. Constants of order one are left out.
+
+    Source: Dai and Gifford (ICLR 2023, arXiv 2112.04033).
+    """
+    return 255.0 * math.sqrt(side)
+
+
+def space_diameter(values: int) -> float:
+    """The largest L2 distance between two images of so many values, in grey levels."""
+    return 255.0 * math.sqrt(values)
+
+
 def firmness(
-    found: Competitors, embeddings: dict[str, Features], ranking: AuditRanking | NotMeasured, first: int | None
+    found: Competitors,
+    embeddings: dict[str, Features],
+    ranking: AuditRanking | NotMeasured,
+    first: int | None,
+    most_checks: int = MOST_CHECKS,
 ) -> dict[str, Any]:
     """The facts of one audit, as they are recorded.
 
@@ -108,9 +130,9 @@ def firmness(
         embeddings: by name.
         ranking: the audit's own, or why it cannot be opened.
         first: the unit that the audit lists first; None: the audit lists none.
+        most_checks: pictures that each search shows to the whole ranking at most.
     """
     height, _, channels = found.picture.shape
-    values = found.picture.size
     similarities = [pixel_similarity(found.works, found.units)] if len(found.units) else []
     if len(found.units):
         similarities += [
@@ -122,17 +144,19 @@ def firmness(
         "channels": channels,
         "works": len(found.units),
         "verdicts": [_verdict(similarity, found) for similarity in similarities],
-        "ranking": _ranking(ranking, found, first),
+        "ranking": _ranking(ranking, found, first, most_checks),
         "theorem": {
-            "order_l2": 255.0 * math.sqrt(height),
-            "diameter_l2": 255.0 * math.sqrt(values),
+            "order_l2": order_of_magnitude(height),
+            "diameter_l2": space_diameter(found.picture.size),
             "source": SOURCE,
             "conditions": CONDITIONS,
         },
     }
 
 
-def _ranking(ranking: AuditRanking | NotMeasured, found: Competitors, first: int | None) -> dict[str, Any]:
+def _ranking(
+    ranking: AuditRanking | NotMeasured, found: Competitors, first: int | None, most_checks: int
+) -> dict[str, Any]:
     """The verdict of the audit's own ranking, or why it was not attacked."""
     if isinstance(ranking, NotMeasured):
         return _not_attacked(ranking)
@@ -148,7 +172,13 @@ def _ranking(ranking: AuditRanking | NotMeasured, found: Competitors, first: int
     rankers = [
         {"name": part.name, "weight": part.weight, "search": followed(ranker)} for ranker, part in ranking.covered
     ]
-    return {**_verdict(similarity, found), "rankers": rankers}
+    searched = {norm: Checks(most_checks) for norm in ("l2", "linf")}
+    facts = _verdict(similarity, found, {norm: within(similarity, checks) for norm, checks in searched.items()})
+    ended = [norm for norm, checks in searched.items() if checks.ended]
+    if ended:
+        facts["sentence"] += f" {limit_sentence(most_checks)}"
+    used = {norm: checks.used for norm, checks in searched.items()}
+    return {**facts, "rankers": rankers, "checks": {"most": most_checks, **used, "ended": ended}}
 
 
 def _not_attacked(why: NotMeasured) -> dict[str, Any]:
@@ -156,9 +186,15 @@ def _not_attacked(why: NotMeasured) -> dict[str, Any]:
     return {**why.to_json(), "sentence": said}
 
 
-def _verdict(similarity: Similarity, found: Competitors) -> dict[str, Any]:
+def _verdict(
+    similarity: Similarity, found: Competitors, searched: Mapping[str, Similarity] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The facts of one verdict; ``searched``: by norm, what the search sees in place of it."""
     unit = similarity.nearest(found.picture)
-    flips = {"l2": smallest_l2(similarity, found.picture), "linf": smallest_linf(similarity, found.picture)}
+    flips = {
+        "l2": smallest_l2(searched.get("l2", similarity), found.picture),
+        "linf": smallest_linf(searched.get("linf", similarity), found.picture),
+    }
     benign = []
     for name, change in BENIGN.items():
         changed = change(found.picture)
@@ -193,6 +229,11 @@ def _flip(flip: Flip | NotMeasured, found: Competitors) -> dict[str, Any]:
         "linf": flip.linf,
         "rms": flip.l2 / math.sqrt(found.picture.size),
     }
+
+
+def limit_sentence(most: int) -> str:
+    """That a search was ended, in words."""
+    return f"The search was ended after {most:,} pictures were shown to the ranking, so smaller changes may have been missed."
 
 
 def sentence(verdict: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,6 +35,9 @@ from attribution.ranking.shortlist import shortlists_for
 NAME = "ranking"
 MOST_UNITS, WORKS_OF_A_UNIT = 64, 16
 """Units, and closest works of each, that the surrogate compares: bound memory and time."""
+MOST_CHECKS = 200
+"""Pictures that each of the two searches shows to the whole ranking: each costs a pass over all
+works."""
 LEAST = 1e-12
 """Stands for a score of 0, so that it has a logarithm."""
 
@@ -92,7 +95,7 @@ class AuditRanking:
             torch.from_numpy(fixed - fixed.min()) if held else None,
         )
         exact = all(followed(ranker) == SLOPE for ranker, _ in covered)
-        verdict = _Verdict(self, surrogate, units, self.first(picture), exact=exact)
+        verdict = _Verdict(self, surrogate, units, self.first(picture), exact, {})
         return Similarity(NAME, surrogate, units, verdict)
 
 
@@ -126,17 +129,37 @@ class _Surrogate:
         return top + torch.log(summed)
 
 
+@dataclass
+class Checks:
+    """The pictures that a search shows to the whole ranking, counted."""
+
+    most: int
+    used: int = 0
+    ended: bool = False
+    """Whether the search asked for more."""
+
+    def take(self) -> bool:
+        """Count one more picture; False: there were enough."""
+        self.ended = self.used >= self.most
+        self.used += not self.ended
+        return not self.ended
+
+
+@dataclass(frozen=True, eq=False)
 class _Verdict:
     """The real ranking's first unit. Where every ranker is followed by its own slope, the real
     ranking is asked only about pictures that turn the surrogate: an image costs a pass over all
     works.
     """
 
-    def __init__(
-        self, ranking: AuditRanking, surrogate: _Surrogate, units: np.ndarray, first: int, *, exact: bool
-    ) -> None:
-        self.ranking, self.surrogate, self.units, self.first, self.exact = ranking, surrogate, units, first, exact
-        self.known: dict[bytes, int] = {}
+    ranking: AuditRanking
+    surrogate: _Surrogate
+    units: np.ndarray
+    first: int
+    exact: bool
+    known: dict[bytes, int]
+    checks: Checks | None = None
+    """Of a search: once they are used up, no further picture turns the verdict."""
 
     def __call__(self, picture: Picture) -> int:
         key = picture.tobytes()
@@ -144,5 +167,19 @@ class _Verdict:
             # Only here: a ranker by gradients differentiates while the real ranking scores.
             with torch.no_grad():
                 guess = int(self.units[int(self.surrogate(as_tensor(picture)).argmin())])
-            self.known[key] = self.first if self.exact and guess == self.first else self.ranking.first(picture)
+            sure = self.exact and guess == self.first
+            if not sure and self.checks is not None and not self.checks.take():
+                return self.first
+            self.known[key] = self.first if sure else self.ranking.first(picture)
         return self.known[key]
+
+
+def within(similarity: Similarity, checks: Checks) -> Similarity:
+    """The verdict of :meth:`AuditRanking.similarity` as a search sees it that may check so often.
+
+    Pictures that were shown to the ranking before cost no check. A change that the search reports
+    was always shown to the ranking.
+    """
+    if not isinstance(similarity.verdict, _Verdict):
+        raise TypeError("expected the verdict of an audit's ranking")
+    return replace(similarity, verdict=replace(similarity.verdict, checks=checks))

@@ -20,7 +20,7 @@ from attribution.ensemble.serving import ServingEnsemble, serving_ensemble
 from attribution.firmness.changes import BENIGN, Picture
 from attribution.firmness.flips import smallest_linf
 from attribution.firmness.measure import OF_A_SAMPLE, Competitors, competitors, firmness
-from attribution.firmness.ranking import AuditRanking
+from attribution.firmness.ranking import MOST_CHECKS, AuditRanking
 from attribution.firmness.retest import Strongest, evidence_sentence, retested, settings_of
 from attribution.firmness.similarity import Features, pixel_similarity
 from attribution.firmness.surrogates import embedding_of
@@ -47,11 +47,13 @@ def measure_firmness(
     retest: bool,
     now: Callable[[], datetime.datetime],
     on_done: Callable[[], object] = lambda: None,
+    most_checks: int = MOST_CHECKS,
 ) -> list[dict[str, Any]]:
     """The firmness of these audits, each recorded as an event.
 
     ``weights``: of MobileNetV2; None: the file that the environment names, if any. Embeddings that
-    an audit's own rankers compare are attacked as well.
+    an audit's own rankers compare are attacked as well. ``most_checks``: pictures that each of the
+    two searches (L2, L-infinity) shows to an audit's ranking at most.
 
     Raises:
         IntegrityError: an audit's file or a work was altered.
@@ -81,7 +83,7 @@ def measure_firmness(
         facts = {
             "audit": audit.id,
             "output": audit.sample_id or audit.image_name,
-            **firmness(shown, attacked, ranking, first),
+            **firmness(shown, attacked, ranking, first, most_checks),
             "embeddings": dict.fromkeys(attacked, "measured") or {"mobilenet": "no file of weights was named"},
             "evidence": _evidence(registry, ensemble, device, audit, shown, strongest, retest=retest),
         }

@@ -43,10 +43,22 @@ class SearchedRanker(Facts):
     )
 
 
+class Checks(Facts):
+    """Changed pictures that the searches for a change showed to the whole ranking."""
+
+    most: int = Field(description="That one search may show: a setting.")
+    l2: int = Field(description="Shown by the search for a short change.")
+    linf: int = Field(description="Shown by the search for a change of few grey levels.")
+    ended: list[Literal["l2", "linf"]] = Field(
+        description="Searches that this setting ended; they may have missed smaller changes."
+    )
+
+
 class FirmRanking(FirmVerdict):
     """The first work of the ranking that orders the candidates."""
 
     rankers: list[SearchedRanker]
+    checks: Checks | None = Field(default=None, description="Missing: an earlier version measured, without a limit.")
 
 
 class RepeatedTest(Facts):

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from registry.errors import IntegrityError
 from registry.outputs.firmness import newest_firmness
 from reports.facts import NotMeasured
-from reports.firmness.facts import Change, Firmness, FirmRanking, FirmVerdict, RepeatedTest, SearchedRanker
+from reports.firmness.facts import Change, Checks, Firmness, FirmRanking, FirmVerdict, RepeatedTest, SearchedRanker
 from reports.rendering.wording import clipped
 
 MOST_VERDICTS, MOST_CHANGES, MOST_RANKERS = 10, 40, 20
@@ -68,7 +68,18 @@ def _ranking(facts: Mapping[str, Any]) -> FirmRanking | NotMeasured:
         SearchedRanker(name=clipped(str(each["name"])), weight=_number(each["weight"]), search=each["search"])
         for each in found["rankers"][:MOST_RANKERS]
     ]
-    return FirmRanking(**dict(_verdict(found)), rankers=rankers)
+    return FirmRanking(**dict(_verdict(found)), rankers=rankers, checks=_checks(found.get("checks")))
+
+
+def _checks(facts: Mapping[str, Any] | None) -> Checks | None:
+    if facts is None:
+        return None
+    return Checks(
+        most=_count(facts["most"]),
+        l2=_count(facts["l2"]),
+        linf=_count(facts["linf"]),
+        ended=facts["ended"][:MOST_CHANGES],
+    )
 
 
 def _change(facts: Mapping[str, Any]) -> Change | NotMeasured:
@@ -85,6 +96,13 @@ def _repeated(facts: Mapping[str, Any]) -> RepeatedTest:
         p_value=None if p_value is None else _number(p_value),
         q_value=None if q_value is None else _number(q_value),
     )
+
+
+def _count(value: object) -> int:
+    """A whole number from 0; raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"got {str(value)[:40]!r}, expected a number of pictures")
+    return value
 
 
 def _number(value: object) -> float:

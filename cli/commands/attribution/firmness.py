@@ -36,6 +36,15 @@ def firmness(
     retest: Annotated[
         bool, typer.Option("--retest/--no-retest", help="Repeat the test of images from outside on changed copies.")
     ] = True,
+    most_checks: Annotated[
+        int,
+        typer.Option(
+            "--most-checks",
+            min=1,
+            metavar="N",
+            help="Changed pictures that each search shows to the whole ranking at most: each costs a pass over all works.",
+        ),
+    ] = 200,
     device: DeviceOption = None,
     workers: WorkersOption = None,
     engine: EngineOption = "local",
@@ -70,7 +79,7 @@ def firmness(
     with progress_bars() as progress:
         task = progress.add_task("attacking", total=len(audits))
         found = measure_firmness(
-            registry, audits, where, weights, retest, now, lambda: progress.update(task, advance=1)
+            registry, audits, where, weights, retest, now, lambda: progress.update(task, advance=1), most_checks
         )
     if as_json:
         print_json("firmness", {"audits": found})

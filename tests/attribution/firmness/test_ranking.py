@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from attribution.denoisers.space import Space
-from attribution.firmness.flips import norms, smallest_l2, smallest_linf
-from attribution.firmness.ranking import AuditRanking
+from attribution.firmness.changes import BENIGN
+from attribution.firmness.flips import Flip, norms, smallest_l2, smallest_linf
+from attribution.firmness.measure import Competitors, firmness, limit_sentence, order_of_magnitude
+from attribution.firmness.ranking import AuditRanking, Checks, within
 from attribution.firmness.similarity import as_tensor
 from attribution.firmness.surrogates import HELD, SLOPE, STAND_IN, followed, log_scores
 from attribution.metrics.euclidean import NotMeasured
@@ -177,6 +179,48 @@ def test_one_ranker_alone_turns_where_the_margin_ends() -> None:
     gaps = (((flat - others) ** 2).sum(axis=1) - ((flat - works[0]) ** 2).sum()) / 2
     least = (255 * gaps / np.linalg.norm(others - works[0], axis=1)).min()
     assert least - 1e-6 <= found.l2 <= 1.3 * least + 3
+
+
+def turned(asked: AuditRanking, picture: np.ndarray, most: int) -> tuple[Flip | NotMeasured, Checks]:
+    """What the search for few grey levels finds within so many checks."""
+    similarity = asked.similarity(picture)
+    assert not isinstance(similarity, NotMeasured)
+    checks = Checks(most)
+    return smallest_linf(within(similarity, checks), picture), checks
+
+
+def test_a_search_shows_no_more_pictures_than_it_may() -> None:
+    """With fewer checks the change is as large or larger; the ranking confirms it all the same."""
+    encoded, picture = encoded_works()
+    asked = ranking({PixelKernel(): 1.0}, encoded)
+    free, counted = turned(asked, picture, 1000)
+    assert not isinstance(free, NotMeasured)
+    assert not counted.ended
+    assert 1 < counted.used < 1000
+    same, enough = turned(asked, picture, counted.used)
+    assert not isinstance(same, NotMeasured)
+    assert (same.linf, enough) == (free.linf, replace(counted, most=counted.used))
+    fewer, short = turned(asked, picture, 1)
+    assert short == Checks(1, 1, ended=True)
+    assert not isinstance(fewer, NotMeasured)
+    assert fewer.linf >= free.linf
+    assert first_of(asked, fewer.image) == fewer.unit != first_of(asked, picture)
+
+
+def test_what_was_ended_is_said() -> None:
+    """In the record, with the numbers; benign changes are never left out for it."""
+    encoded, picture = encoded_works()
+    found = Competitors(picture, encoded.works[:2].reshape(2, *SHAPE), np.arange(2), str)
+    facts = firmness(found, {}, ranking({PixelKernel(): 1.0}, encoded), 0, most_checks=1)["ranking"]
+    assert facts["checks"] == {"most": 1, "l2": 1, "linf": 1, "ended": ["l2", "linf"]}
+    assert facts["sentence"].endswith(limit_sentence(1))
+    assert len(facts["benign"]) == len(BENIGN)
+
+
+@pytest.mark.parametrize(("side", "levels"), [(1, 255.0), (16, 1020.0), (256, 4080.0)])
+def test_the_order_of_magnitude_of_the_theorem(side: int, levels: float) -> None:
+    """The square root of the side, in grey levels of 8 bits."""
+    assert order_of_magnitude(side) == levels
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from PIL import Image
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
 from attribution.engines.device import Device
+from attribution.firmness.measure import order_of_magnitude
+from attribution.firmness.ranking import MOST_CHECKS
 from attribution.firmness.retest import Strongest, evidence_sentence, retested
 from attribution.ranking.recorded_choice import ranker_inputs, rankers_of_audit
 from registry.errors import IntegrityError, UsageError
@@ -46,7 +48,11 @@ def test_measured_and_recorded(world: World, tmp_path: Path, monkeypatch: pytest
         assert ranking["by"] == "ranking"
         assert {each["search"] for each in ranking["rankers"]} == {"slope"}
         assert ranking["linf"]["unit"] != ranking["unit"]
-        assert facts["theorem"]["order_l2"] == pytest.approx(255 * 8**0.5)
+        checks = ranking["checks"]
+        assert (checks["most"], checks["ended"]) == (MOST_CHECKS, [])
+        assert 0 < checks["l2"] <= MOST_CHECKS
+        assert 0 <= checks["linf"] <= MOST_CHECKS
+        assert facts["theorem"]["order_l2"] == order_of_magnitude(8) == pytest.approx(255 * 8**0.5)
         assert "2112.04033" in facts["theorem"]["source"]
     assert "predictions that were kept" in audits[0]["evidence"]["sentence"]
     assert "no finding" in audits[-1]["evidence"]["sentence"]
@@ -63,6 +69,7 @@ def test_measured_and_recorded(world: World, tmp_path: Path, monkeypatch: pytest
     page = (tmp_path / "reports" / f"{output}.html").read_text("utf-8")
     assert "How firm the first work is" in page
     assert "the ranking of this page" in page
+    assert f"at most {MOST_CHECKS} in each." in page
     assert "predictions that were kept" in page
     for name in (f"{output}.html", f"{output}.json"):
         verified = home("report", "verify", tmp_path / "reports" / name, "--json").document
@@ -70,6 +77,7 @@ def test_measured_and_recorded(world: World, tmp_path: Path, monkeypatch: pytest
     told = json.loads((tmp_path / "reports" / f"{output}.json").read_text("utf-8"))["firmness"]
     assert told["verdicts"][0]["smallest_linf"]["linf"] == audits[0]["verdicts"][0]["linf"]["linf"]
     assert told["ranking"]["smallest_l2"]["l2"] == audits[0]["ranking"]["l2"]["l2"]
+    assert told["ranking"]["checks"] == audits[0]["ranking"]["checks"]
     with world.registry.session() as session:
         audit = session.get_one(Audit, audits[0]["audit"])
         (known, *further) = audit.ranker["rankers"]

@@ -12,7 +12,7 @@ from registry.outputs.firmness import EVENT
 from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from reports.facts import NotMeasured
-from reports.firmness.facts import Firmness
+from reports.firmness.facts import Checks, Firmness
 from reports.firmness.read import read_firmness
 from tests.support.works import NOW
 
@@ -24,7 +24,12 @@ VERDICT: dict[str, Any] = {
     "linf": FLIP,
     "benign": [{"change": "JPEG of quality 75", "same": True}, {"change": "cut", "same": False}],
 }
-RANKING = {**VERDICT, "by": "ranking", "rankers": [{"name": "pixel-kernel", "weight": 1.0, "search": "slope"}]}
+RANKING = {
+    **VERDICT,
+    "by": "ranking",
+    "rankers": [{"name": "pixel-kernel", "weight": 1.0, "search": "slope"}],
+    "checks": {"most": 200, "l2": 200, "linf": 12, "ended": ["l2"]},
+}
 FACTS: dict[str, Any] = {
     "verdicts": [VERDICT],
     "ranking": RANKING,
@@ -65,6 +70,7 @@ def test_the_newest_event_counts(registry: Registry) -> None:
     assert found.repeated[0].p_value is None
     assert not isinstance(found.ranking, NotMeasured)
     assert (found.ranking.by, found.ranking.rankers[0].search) == ("ranking", "slope")
+    assert found.ranking.checks == Checks(most=200, l2=200, linf=12, ended=["l2"])
 
 
 def test_a_ranking_that_was_not_attacked_says_why(registry: Registry) -> None:
@@ -79,6 +85,15 @@ def test_a_ranking_that_was_not_attacked_says_why(registry: Registry) -> None:
     assert held.ranking == NotMeasured("it rests on captions alone")
 
 
+def test_a_measurement_without_a_limit_is_read(registry: Registry) -> None:
+    """Of an earlier version, which counted no checks."""
+    earlier = {name: value for name, value in RANKING.items() if name != "checks"}
+    found = read(registry, "d", {**FACTS, "ranking": earlier})
+    assert isinstance(found, Firmness)
+    assert not isinstance(found.ranking, NotMeasured)
+    assert found.ranking.checks is None
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -88,6 +103,9 @@ def test_a_ranking_that_was_not_attacked_says_why(registry: Registry) -> None:
         {"verdicts": [{**VERDICT, "l2": {**FLIP, "l2": None}}]},
         {"ranking": 5},
         {"ranking": {**RANKING, "rankers": [{"name": "pixel-kernel", "weight": 1.0, "search": "guess"}]}},
+        {"ranking": {**RANKING, "checks": {**RANKING["checks"], "most": -1}}},
+        {"ranking": {**RANKING, "checks": {**RANKING["checks"], "l2": "many"}}},
+        {"ranking": {**RANKING, "checks": {**RANKING["checks"], "ended": ["l1"]}}},
         {"evidence": None},
         {"theorem": {"order_l2": "large"}},
         {"theorem": {"order_l2": True}},
