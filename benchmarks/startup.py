@@ -11,7 +11,6 @@ until it imports the database: what follows is the database's own time.
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.record import conclude
+from benchmarks.record import children_seconds, conclude
 from registry.home import Home
 from registry.schema.create import create_registry
 
@@ -90,9 +89,9 @@ def measure(runs: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dict[st
     wall: dict[str, list[float]] = {name: [] for name in runs}
     for round_number in range(rounds + 1):
         for name, arguments in runs.items():
-            before, begun = _processor_seconds(), time.perf_counter()
+            before, begun = children_seconds(), time.perf_counter()
             subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
-            after, ended = _processor_seconds(), time.perf_counter()
+            after, ended = children_seconds(), time.perf_counter()
             if round_number:  # the first warms the files
                 cpu[name].append(after - before)
                 wall[name].append(ended - begun)
@@ -100,12 +99,6 @@ def measure(runs: Mapping[str, Sequence[str]], rounds: int) -> dict[str, dict[st
         name: {"processor_s": round(statistics.median(cpu[name]), 4), "wall_s": round(statistics.median(wall[name]), 4)}
         for name in runs
     }
-
-
-def _processor_seconds() -> float:
-    """Of all ended child processes."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def ratios(measured: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

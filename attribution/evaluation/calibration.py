@@ -10,15 +10,15 @@ predictions are kept as for any audit, so an interrupted run continues where it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from attribution.audit.auditor import Auditor
-from attribution.audit.record import Subject
+from attribution.audit.record import AuditSettings, Subject
 from attribution.audit.shortlist_test import serving_of
 from attribution.evidence.adjustment import Neighbours, neighbours_of
 from attribution.evidence.look_alikes import drawn_together
@@ -164,6 +164,39 @@ class NullCalibration:
         }
 
 
+class UnderWrongCodes(NamedTuple):
+    """What one audit finds where all codes are wrong: everything is false."""
+
+    small: bool
+    """The first-ranked unit has p <= 0.05."""
+    discovery: bool
+    main_source: bool
+    matters: bool
+    """It names a main source, or a unit that contributes."""
+
+    @classmethod
+    def of(cls, found: Evidence, settings: AuditSettings) -> UnderWrongCodes:
+        """By the rate and the thresholds of an audit."""
+        passes = found.q_value <= settings.false_discovery_rate
+        return cls(
+            small=bool(found.p_value[0] <= 0.05),
+            discovery=bool(passes.any()),
+            main_source=bool((passes & (found.effects.low >= settings.main_source)).any()),
+            matters=bool((passes & (found.effects.low >= settings.contributes)).any()),
+        )
+
+    @staticmethod
+    def shares(outcomes: Sequence[UnderWrongCodes]) -> dict[str, Share]:
+        """Over several audits, by the names of :meth:`NullCalibration.to_json`."""
+        small, discovery, main_source, matters = (share_of(column) for column in np.array(outcomes, dtype=np.bool_).T)
+        return {
+            "p_at_most_0.05": small,
+            "audits_with_a_discovery": discovery,
+            "audits_with_a_main_source": main_source,
+            "audits_with_a_unit_that_matters": matters,
+        }
+
+
 def null_calibration(
     auditor: Auditor, redraws: int = 1000, seed: int = 0, on_progress: Progress = lambda _done, _total: None
 ) -> NullCalibration:
@@ -186,7 +219,7 @@ def null_calibration(
         raise UsageError(f"ensemble {auditor.context.ensemble.id} has no samples: run `creditline sample` first")
     settings = auditor.context.settings
     seeds = np.random.default_rng(seed).integers(0, 2**62, redraws)
-    ranks, discovered, named, matters, places = [], [], [], [], 0
+    ranks, outcomes, places = [], [], 0
     for redraw, code_seed in enumerate(seeds.tolist()):
         listed = prepared[redraw % len(prepared)]
         found = listed.test(auditor, auditor.context.assignment.dealt_anew(code_seed), redraw)
@@ -197,22 +230,19 @@ def null_calibration(
         # p-values is that of the largest number.
         places = max(places, found.decoy_statistic.shape[1] + 1)
         ranks.append(found.p_value[0])
-        passes = found.q_value <= settings.false_discovery_rate
-        discovered.append(bool(passes.any()))
-        named.append(bool((passes & (found.effects.low >= settings.main_source)).any()))
-        matters.append(bool((passes & (found.effects.low >= settings.contributes)).any()))
-    first = np.array(ranks)
-    distance, uniform_p = uniformity(np.ceil(first * places - 1e-9).astype(np.int64), places, seed)
+        outcomes.append(UnderWrongCodes.of(found, settings))
+    shares = UnderWrongCodes.shares(outcomes)
+    distance, uniform_p = uniformity(np.ceil(np.array(ranks) * places - 1e-9).astype(np.int64), places, seed)
     return NullCalibration(
         redraws=redraws,
         images=len(prepared),
         decoys=places - 1,
         distance=distance,
         uniformity_p=uniform_p,
-        small=share_of(first <= 0.05),
-        discoveries=share_of(np.array(discovered)),
-        main_sources=share_of(np.array(named)),
-        matters=share_of(np.array(matters)),
+        small=shares["p_at_most_0.05"],
+        discoveries=shares["audits_with_a_discovery"],
+        main_sources=shares["audits_with_a_main_source"],
+        matters=shares["audits_with_a_unit_that_matters"],
         false_discovery_rate=settings.false_discovery_rate,
         main_source=settings.main_source,
         contributes=settings.contributes,

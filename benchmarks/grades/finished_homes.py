@@ -11,9 +11,14 @@ from attribution.engines.device import Device
 from attribution.ensemble.serving import serving_ensemble
 from attribution.sampling.predictions import MemberPredictions, load_sample
 from registry.home import Home
+from registry.outputs.grades import Thresholds
 from registry.storage import tables
 from registry.storage.database import Registry
 from registry.works.queries import latest_ensemble
+
+DEFAULTS = AuditSettings()
+THRESHOLDS = Thresholds(DEFAULTS.main_source, DEFAULTS.contributes)
+"""Those of today: grades of earlier audits are given anew."""
 
 
 def auditor_of(home: Path, settings: AuditSettings, device: Device | None = None) -> Auditor:

@@ -23,7 +23,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,8 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
 from attribution.ablation.exact import counterfactuals
-from attribution.audit.record import AuditSettings
 from attribution.denoisers.ensemble import Ensemble
-from attribution.evaluation.calibration import null_calibration
+from attribution.evaluation.calibration import UnderWrongCodes, null_calibration
 from attribution.evidence.adjustment import MOST, Neighbours
 from attribution.evidence.look_alikes import drawn_together, look_alikes
 from attribution.evidence.randomisation import Evidence, assess_units, mean_predictions
@@ -47,7 +46,7 @@ from attribution.ranking.rankers.kernel import mean_squared_differences
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import PredictionSums
 from attribution.sampling.sampler import sample
-from benchmarks.grades.finished_homes import auditor_of
+from benchmarks.grades.finished_homes import DEFAULTS, THRESHOLDS, auditor_of
 from benchmarks.grades.verdict_sizes import (
     CLAIM,
     PLACEBOS,
@@ -68,12 +67,10 @@ from registry.encodings.assignment import Assignment
 from registry.encodings.codes import codes_of
 from registry.encodings.keys import FIRST_FORMAT
 from registry.encodings.words import bits
-from registry.outputs.grades import MAIN_SOURCE, MATTERS, Thresholds, grade_of
 
 SETS = ("flags", "emoji", "cifar")
 FEW = 48
 """Works of the smaller ensembles: few enough to be learnt by heart, as in the demonstration."""
-DEFAULTS = AuditSettings()
 WRONG = (
     "p_at_most_0.05",
     "audits_with_a_discovery",
@@ -243,21 +240,12 @@ def measured(bench: Bench, network: PerceptualDistance) -> Tested:
 
 def wrong_codes(bench: Bench, redraws: int) -> dict[str, Any]:
     """What audits name under codes dealt anew after training, one output each in turn."""
-    thresholds = Thresholds(DEFAULTS.main_source, DEFAULTS.contributes)
-    first, discovered, matters, named = [], [], [], []
+    outcomes = []
     for redraw, seed in enumerate(np.random.default_rng(0).integers(0, 2**62, redraws).tolist()):
         found = bench.evidence(redraw % len(bench.pixels), bench.assignment.dealt_anew(seed))
-        rate = DEFAULTS.false_discovery_rate
-        grades = [
-            grade_of(float(q), float(low), rate, thresholds)
-            for q, low in zip(found.q_value, found.effects.low, strict=True)
-        ]
-        first.append(found.p_value[0] <= 0.05)
-        discovered.append(bool((found.q_value <= rate).any()))
-        matters.append(any(grade in MATTERS for grade in grades))
-        named.append(MAIN_SOURCE in grades)
-    figures = (first, discovered, matters, named)
-    return {name: share_of(np.array(each)).to_json() for name, each in zip(WRONG, figures, strict=True)}
+        outcomes.append(UnderWrongCodes.of(found, DEFAULTS))
+    shares = UnderWrongCodes.shares(outcomes)
+    return {name: shares[name].to_json() for name in WRONG}
 
 
 def wrong_codes_of(home: Path, redraws: int) -> dict[str, Any]:
@@ -279,8 +267,7 @@ def summed(wrong: dict[str, dict[str, Any]]) -> dict[str, Any]:
     for name in next(iter(wrong.values()), {}):
         count, total = (sum(facts[name][part] for facts in wrong.values()) for part in ("count", "total"))
         every[name] = share_of(np.arange(total) < count).to_json()
-    thresholds = {"main_source": DEFAULTS.main_source, "contributes": DEFAULTS.contributes}
-    return {"thresholds": thresholds, "sets": wrong, "all": every}
+    return {"thresholds": asdict(THRESHOLDS), "sets": wrong, "all": every}
 
 
 if __name__ == "__main__":

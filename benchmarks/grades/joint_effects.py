@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,9 @@ from attribution.evidence import adjustment
 from attribution.evidence.adjustment import member_alignment, neighbours_of
 from attribution.evidence.randomisation import assess_alignment, assess_units, mean_predictions
 from attribution.metrics.statistics import share_of
-from benchmarks.grades.finished_homes import auditor_of, examined, model_facts
+from benchmarks.grades.finished_homes import DEFAULTS, THRESHOLDS, auditor_of, examined, model_facts
 from benchmarks.record import conclude
-from registry.outputs.grades import MAIN_SOURCE, MATTERS, Thresholds, grade_of
+from registry.outputs.grades import MAIN_SOURCE, MATTERS, grade_of
 
 RIDGES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
 PLANTED = 60
@@ -58,9 +59,8 @@ def main() -> int:
     count, total = sum(each["count"] for each in named), sum(each["total"] for each in named)
     held = share_of(np.arange(total) < count).more_than_p(0.05) > 0.01
     held &= all(each["main_source"]["share"] <= 0.05 for each in planted)
-    thresholds = {"main_source": AuditSettings.main_source, "contributes": AuditSettings.contributes}
     figures = {
-        "thresholds": thresholds,
+        "thresholds": asdict(THRESHOLDS),
         "homes": results,
         "main_source_under_wrong_codes": share_of(np.arange(total) < count).to_json(),
     }
@@ -90,8 +90,6 @@ def measured(path: Path, samples: int, redraws: int) -> dict[str, Any]:
 def by_ridge(auditor: Auditor, samples: int) -> dict[str, Any]:
     """Power, intervals and planted look-alikes under the ridge that is set."""
     encoded, ensemble = auditor.context.encoded, auditor.context.ensemble
-    settings = auditor.context.settings
-    thresholds = Thresholds(settings.main_source, settings.contributes)
     first, widths, planted, grades = [], [], [], []
     for row in kept_samples(auditor)[:samples]:
         predictions, found = examined(auditor, row)
@@ -111,7 +109,7 @@ def by_ridge(auditor: Auditor, samples: int) -> dict[str, Any]:
             one = assess_alignment(aligned, pool[[code]], np.delete(pool, code, axis=0))
             planted.append(one.p_value[0])
             grades.append(
-                grade_of(float(one.q_value[0]), float(one.effects.low[0]), settings.false_discovery_rate, thresholds)
+                grade_of(float(one.q_value[0]), float(one.effects.low[0]), DEFAULTS.false_discovery_rate, THRESHOLDS)
             )
     return {
         "first_found": share_of(np.array(first) <= 0.05).to_json(),

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,15 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from attribution.audit.record import AuditSettings
 from attribution.metrics.perceptual import PerceptualDistance
 from attribution.metrics.statistics import share_of
 from attribution.training.dataset import open_training_set
+from benchmarks.grades.finished_homes import DEFAULTS, THRESHOLDS
 from benchmarks.grades.verdict_sizes import METRICS, Shown
 from benchmarks.papers.caffe_lpips import WORDS, open_caffe_lpips
 from benchmarks.record import conclude
 from registry.home import Home
-from registry.outputs.grades import GRADES, MAIN_SOURCE, NOT_SHOWN, Thresholds, grade_of
+from registry.outputs.grades import GRADES, MAIN_SOURCE, NOT_SHOWN, grade_of
 from registry.storage.database import Registry
 
 CANDIDATES = """
@@ -65,17 +66,14 @@ def main() -> int:
     held = all(
         one[MAIN_SOURCE]["share"] > max(0.5, one[NOT_SHOWN]["share"]) for one in gone if one[MAIN_SOURCE] is not None
     )
-    settings = AuditSettings()
-    thresholds = {"main_source": settings.main_source, "contributes": settings.contributes}
-    results = {"lpips-style": WORDS, "thresholds": thresholds, "homes": homes}
+    results = {"lpips-style": WORDS, "thresholds": asdict(THRESHOLDS), "homes": homes}
     command = "python -m benchmarks.grades.kept_ablations HOME... --squeezenet FILE"
     return conclude("grades/kept_ablations", CLAIM, held, results, ("torch", "numpy", "lpips"), command)
 
 
 def measured(path: Path, network: PerceptualDistance) -> dict[str, Any]:
     """The facts of one home."""
-    home, settings = Home(path), AuditSettings()
-    thresholds = Thresholds(settings.main_source, settings.contributes)
+    home = Home(path)
     with Registry(home).connection() as connection:
         rows = connection.execute(CANDIDATES).to_arrow_table().to_pylist()
     grades: list[str] = []
@@ -92,7 +90,7 @@ def measured(path: Path, network: PerceptualDistance) -> dict[str, Any]:
         size += [low / max(lows) if max(lows) > 0 else 0.0 for low in lows]
         shown = Shown.of(np.concatenate([without, works]), network)
         for place, row in enumerate(listed):
-            grades.append(grade_of(row["q_value"], row["effect_low"], settings.false_discovery_rate, thresholds))
+            grades.append(grade_of(row["q_value"], row["effect_low"], DEFAULTS.false_discovery_rate, THRESHOLDS))
             for metric, away in shown.distances(count + place, np.arange(count)).items():
                 gone[metric].append(bool((np.delete(away, place) < away[place]).all()))
     graded = np.array(grades)

@@ -11,7 +11,6 @@ If HOME has such a registry it is used, else one is made there.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import conclude
+from benchmarks.record import children_seconds, conclude
 from benchmarks.register.corpus import build
 from registry.home import Home
 
@@ -65,16 +64,11 @@ def measure(home: Home, command: str) -> dict[str, Any]:
     program = [sys.executable, "-c", "from cli.main import main; main()", *command.split(), "--home", str(home.root)]
     wall, processor = [], []
     for _ in range(ROUNDS):
-        before, start = _children(), time.perf_counter()
+        before, start = children_seconds(), time.perf_counter()
         subprocess.run(program, check=True, capture_output=True)
         wall.append(time.perf_counter() - start)
-        processor.append(_children() - before)
+        processor.append(children_seconds() - before)
     return {"command": command, "seconds": round(min(wall), 3), "processor_seconds": round(min(processor), 3)}
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
