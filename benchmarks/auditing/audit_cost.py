@@ -50,7 +50,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     found = measure(options.works, options.rounds)
-    held = found["share_of_sampling"]["all"] <= MAXIMUM_SHARE
+    held = found["share_of_sampling"]["ranking and testing"] <= MAXIMUM_SHARE
     claim = f"ranking and testing an image cost at most {MAXIMUM_SHARE:.0%} of sampling it"
     return conclude("auditing/audit_cost", claim, held, found, ("torch", "numpy", "diffusers"))
 
@@ -100,7 +100,7 @@ def measure(works: int, rounds: int) -> dict[str, Any]:
         "evaluations_a_member": {"sampling": sampler.steps, "noising again": len(noised_views(sampler))},
         "rounds": rounds,
         "processor_seconds_an_image": seconds,
-        "share_of_sampling": {**share, "all": sum(share.values())},
+        "share_of_sampling": {**share, "ranking and testing": share["ranking"] + share["testing"]},
     }
 
 
