@@ -308,7 +308,9 @@ def _read_errors(address: Address) -> Iterator[None]:
     except CreditlineError:
         raise
     except Exception as error:  # every storage has errors of its own
-        raise InputError(f"cannot read {address.shown}: {_reason(error)}") from error
+        told = InputError(f"cannot read {address.shown}: {_reason(error)}")
+        # The text of the error has the query, and --debug shows causes.
+        raise told from None if address.has_query else error
 
 
 def _reason(error: BaseException) -> str:
