@@ -59,6 +59,8 @@ class Folded:
     key: str
     places: Sequence[int]
     """For each character of the key, the place of its character in the text."""
+    breaks: Sequence[int] = ()
+    """The places in the key of the spaces that stand for the ends of lines."""
 
     def quote(self, start: int, end: int) -> str:
         """The text of ``key[start:end]``, as it was written."""
@@ -76,7 +78,8 @@ def fold(text: str) -> Folded:
     ):
         key[start:end] = [sign, *" " * (end - start - 1)]
     places = [place for place, folded in enumerate(key) for _ in folded]
-    return Folded(plain, "".join(key), places)
+    ends = {start - 1 for start in _starts(lines)}
+    return Folded(plain, "".join(key), places, [at for at, place in enumerate(places) if place in ends])
 
 
 def _without_entities(text: str) -> str:
@@ -97,9 +100,13 @@ def _character(entity: re.Match[str]) -> str:
     return html.unescape(entity[0].lower()) if found == entity[0] else found
 
 
+def _starts(lines: Sequence[str]) -> list[int]:
+    return list(accumulate((len(line) + 1 for line in lines[:-1]), initial=0))
+
+
 def _items(lines: Sequence[str], plain: str) -> Iterator[tuple[int, int, str]]:
     """The places of the signs of items at starts of lines and sentences, and what replaces them."""
-    starts = list(accumulate((len(line) + 1 for line in lines[:-1]), initial=0))
+    starts = _starts(lines)
     rounds = [start for start in starts if plain.startswith(_ROUND, start)]
     ends = [place for ended in _ENDED.finditer(plain) for place in (ended.start(), ended.end())]
     under_a_heading, last = False, 0

@@ -13,11 +13,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 
 from registry.licences.addresses import ADDRESS, address_terms
 from registry.licences.creative_commons import creative_commons
 from registry.licences.folding import Folded, fold
 from registry.licences.names import named
+from registry.licences.parts import JOINING, JOINING_SIGNS, JOINTS, PARTS, SENTENCES, CaptionParts, pieces
 from registry.licences.phrases import Meaning, phrases
 from registry.licences.spdx import expression
 from registry.licences.statements import statement
@@ -25,7 +27,6 @@ from registry.licences.terms import STRICTNESS, LicencePermission, LicenceTerms,
 from registry.licences.training_phrases import about_training
 from registry.licences.words import (
     ABOUT_RIGHTS,
-    JOINING,
     credited,
     filling_ends,
     is_a_joint,
@@ -47,11 +48,15 @@ class TextKind(StrEnum):
     """The address of terms, such as a web statement of rights. It must be a known one."""
     CAPTION = "caption"
     """A description, comment or list of keywords. It counts only where it forbids training or
-    reserves all rights: its other words are about the picture."""
+    reserves all rights: its other words are about the picture. People write there how it was made,
+    so "no AI" forbids where it stands alone; beside other words it is not understood."""
 
 
-_TORN = re.compile(rf"^(?:and|or|with)\b|\b(?:{'|'.join(sorted(JOINING))}|with|without|except|not|the|under)$")
-"""Words that no sentence about rights begins or ends with: a part of it is missing."""
+_TORN_SIGN = re.compile(rf"^\W*[{JOINING_SIGNS}]|\s[{JOINING_SIGNS}]\W*$|&\W*$")
+_TORN = re.compile(
+    rf"{_TORN_SIGN.pattern}|^(?:and|or|with)\b|\b(?:{'|'.join(sorted(JOINING))}|with|without|except|not|the|under)$"
+)
+"""Signs and words that no sentence about rights begins or ends with: a part of it is missing."""
 _NOTHING_STATED = re.compile(
     r"n/?a|n\.a|unknown|none|null|nil|nan|noassertion|unspecified|undefined|other|(?:not |un)(?:specified|"
     r"stated|available|known|given)|[-?_]+"
@@ -72,11 +77,6 @@ _DISTINCT = frozenset({"mit", "isc", "wtfpl", "unlicense", "zlib", "cc0"})
 """Identifiers that are no word of a language. Others without a digit or hyphen ("Fair", "Intel",
 "JSON") are licences only where they are all that is said."""
 _NAMES_A_LICENCE = frozenset({"the", "license", "licence", "lizenz", "licencia", "licenza"})
-_SENTENCES = re.compile(r"[;!?\x1f]+|\.(?=\s|$)")
-_PARTS = re.compile(r'[,()\[\]<>"{}=*]+|\s-+\s|\x1f+')
-_JOINTS = re.compile(
-    r"[/&+:]+|\s-|-\s|" + "|".join(rf"\b{word}\b" if word.isascii() else word for word in sorted(JOINING))
-)
 _CHOICE = re.compile(r"\s+(?:or|oder|ou|o|of|eller|lub|または|或|또는)\s+")
 _EITHER = re.compile(r"^(?:either|entweder|soit) |,? at your (?:option|choice)$| \(at your (?:option|choice)\)$")
 _CONDITIONS = {
@@ -132,13 +132,14 @@ def read_words(text: str, kind: TextKind) -> LicenceTerms | None:
         return _caption(text)
     folded = fold(text)
     key = folded.key.strip(" .,;")
-    alone = None if kind is TextKind.NOTICE or _is_doubtful(folded.key) else _licence(key)
+    doubtful = _TORN_SIGN.search(key) or _is_doubtful(folded.key)
+    alone = None if kind is TextKind.NOTICE or doubtful else _licence(key)
     if alone is not None:
         return replace(alone, reference=text)
     if _NOTHING_STATED.fullmatch(key):
         return None if kind is TextKind.NOTICE else _with_rest(None, (folded.text,), text)
     found = _Found(folded, list(folded.key.replace("(c)", " © ")))
-    for start, end in _pieces(folded.key, 0, len(folded.key), _SENTENCES):
+    for start, end in pieces(folded.key, 0, len(folded.key), SENTENCES):
         if names := credited(folded.key[start:end]):
             found.take(start + names[0], start + names[1])
     for markup in _MARKUP.finditer(folded.key):
@@ -147,9 +148,9 @@ def read_words(text: str, kind: TextKind) -> LicenceTerms | None:
     if kind is not TextKind.NOTICE:
         _read_doubts(found)
     _read_sentences(found)
-    for start, end in _pieces("".join(found.left), 0, len(found.left), _SENTENCES):
-        _read_part(found, start, end, (_PARTS, _JOINTS))
-    for start, end in _pieces(folded.key, 0, len(folded.key), _SENTENCES):
+    for start, end in pieces("".join(found.left), 0, len(found.left), SENTENCES):
+        _read_part(found, start, end, (PARTS, JOINTS))
+    for start, end in pieces(folded.key, 0, len(folded.key), SENTENCES):
         if _TORN.search(folded.key[start:end].strip(" .,")):
             found.unread.append((start, end))
     if kind is not TextKind.NOTICE and key.count("(") != key.count(")"):
@@ -168,11 +169,13 @@ def read_words(text: str, kind: TextKind) -> LicenceTerms | None:
 def _caption(text: str) -> LicenceTerms | None:
     found = _Found(fold(text), [])
     found.left = list(found.folded.key)
-    _read_sentences(found)
+    _read_sentences(found, prose=True)
     found.licences = []
     found.meanings = {key: written for key, written in found.meanings.items() if key is Meaning.RESERVES}
     found.allowing = []
     terms = _together(found)
+    if terms is None and found.unread:
+        return _with_rest(None, _unread(found, TextKind.CAPTION), text)
     return terms and replace(terms, reference=text)
 
 
@@ -205,17 +208,31 @@ def _doubts(key: str) -> Iterator[tuple[int, int]]:
         yield match.span()
 
 
-def _read_sentences(found: _Found) -> None:
+def _read_sentences(found: _Found, *, prose: bool = False) -> None:
     key = "".join(found.left)
+    mentions, caption = cache(lambda: _mentions(key)), CaptionParts(found.folded)
     for said in about_training(key):
-        if found.is_left(said.start, said.end):
-            (found.against if said.forbids else found.allowing).append(found.take(said.start, said.end))
-    for start, end in _pieces("".join(found.left), 0, len(found.left), _SENTENCES):
+        if not found.is_left(said.start, said.end):
+            continue
+        if said.bare_end is not None:
+            if not mentions().isdisjoint(range(said.start, said.bare_end)):
+                continue
+            if prose and (part := caption.beside(said.start, said.end)):
+                found.unread.append(part)
+                continue
+        (found.against if said.forbids else found.allowing).append(found.take(said.start, said.end))
+    for start, end in pieces("".join(found.left), 0, len(found.left), SENTENCES):
         _read_long_names(found, start, end)
     for phrase in phrases("".join(found.left)):
         if found.is_left(phrase.start, phrase.end):
             written = found.take(phrase.start, phrase.end)
             found.meanings.setdefault(phrase.meaning, written)
+
+
+def _mentions(key: str) -> set[int]:
+    """The places of words that forbid nothing: "no AI was used", "AI-generated"."""
+    found = (phrase for phrase in phrases(key) if phrase.meaning is Meaning.NOTHING)
+    return {place for phrase in found for place in range(phrase.start, phrase.end)}
 
 
 def _read_long_names(found: _Found, start: int, end: int) -> None:
@@ -236,17 +253,6 @@ def _read_long_names(found: _Found, start: int, end: int) -> None:
         place += 1
 
 
-def _pieces(left: str, start: int, end: int, separator: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    """The pieces of ``left[start:end]`` between separators, without spaces around them."""
-    place = start
-    for match in [*separator.finditer(left, start, end), None]:
-        stop = match.start() if match else end
-        piece = left[place:stop]
-        if piece.strip():
-            yield place + len(piece) - len(piece.lstrip()), place + len(piece.rstrip())
-        place = match.end() if match else end
-
-
 def _read_part(found: _Found, start: int, end: int, separators: Sequence[re.Pattern[str]]) -> None:
     part = "".join(found.left[start:end])
     if is_a_joint(part) and not found.is_beside_something(start, end):
@@ -259,11 +265,11 @@ def _read_part(found: _Found, start: int, end: int, separators: Sequence[re.Patt
         found.licences.append(terms)
         return
     if separators:
-        pieces = list(_pieces("".join(found.left), start, end, separators[0]))
-        if separators[0] is _JOINTS and len(pieces) == 1 and is_filling(part[slice(*(p - start for p in pieces[0]))]):
+        inner = list(pieces("".join(found.left), start, end, separators[0]))
+        if separators[0] is JOINTS and len(inner) == 1 and is_filling(part[slice(*(p - start for p in inner[0]))]):
             found.unread.append((start, end))  # the sign of joining stands beside nothing
             return
-        for piece in pieces:
+        for piece in inner:
             _read_part(found, *piece, separators[1:])
         return
     rest = start

@@ -6,7 +6,8 @@
 A table gives the words of each language. Three forms of a sentence forbid: *no ... use*,
 *use ... forbidden* and *forbidden ... use*. Between the two words, no word may stand that turns the
 meaning around ("no restrictions on AI training"). A sentence that only mentions AI ("created with
-AI") has none of these forms. The words are folded: see :mod:`registry.licences.folding`.
+AI") has none of these forms. The bare words "no AI" forbid, too, if no longer sentence has them.
+The words are folded: see :mod:`registry.licences.folding`.
 """
 
 from __future__ import annotations
@@ -28,11 +29,8 @@ _SIGNS = (
     r"\w*(?:reserv|vorbehalt|opt[ -]?out|riserva)\w*[^;!?\x1f]{0,60}?(?:§ ?44b|art(?:icle|\.|ikel)? ?4(?: "
     r"?\(3\))?)(?:[^;!?\x1f]{0,40}(?:2019/790|dsm|urhg|directive|richtlinie|cdsm))?",
     r"\bno(?:image|gen)?ai\b",
-    r"\bno[ -]?a\.i\b\.?(?![ -][a-z])",
-    r"\bno[ -]?(?:gen(?:erative)?[ -]?)?(?:image)?ai\b(?![ -][a-z])",
     r"\bno[ -]?(?:gen(?:erative)?[ -]?)?ai(?: (?:please|allowed|permitted|thanks|thank you|ever|at all)\b|(?=[ "
     r"/,]+(?:no|or|and|&)\b))",
-    r"\b(?:keine|kein|geen|ingen|inga|pas d'|sans|sin|senza|sem|bez|no alla|no a la|no) ?(?:ki|ia|ai)\b(?![ -][a-z])",
     r"\btdm[ -]?reservation ?[:=]? ?1\b|\btdm[ -]?(?:opt[ -]?out|reserved)\b|\bnutzungsvorbehalt\b",
     rf"{AI}(?: {ACTS})?[ -]*opt(?:ed)?[ -]?out|\bopt(?:ed|s)?[ -]?out (?:of|from) {AI}(?: {ACTS}\b)?",
     r"\bnot (?:an? )?(?:ai|genai) train(?:ing|able)\b",
@@ -40,6 +38,20 @@ _SIGNS = (
     rf"false|n)\b",
 )
 """Signs against training that are no sentence."""
+_NO = "keine|kein|geen|ingen|inga|pas d'|sans|sin|senza|sem|bez|no alla|no a la"
+_BARE = (
+    r"\bno[ -]?(?:gen(?:erative)?[ -]?)?(?:image[ -]?)?(?:ai\b|a\.i\b\.?)",
+    rf"\b(?:(?:{_NO}) (?:ki|ia|ai)|no (?:ia|ai))\b",
+    # These are also words of other languages: "noia", "Sakura no ki".
+    rf"\b(?:{_NO}|no) ?(?:ki|ia|ai)\b(?![ -][a-z])",
+)
+"""The bare words "no AI". Whatever follows them may narrow them or belong to another sentence."""
+
+
+_VERB = (
+    r"(?: (?:is|are|ist|sind|est|sont|esta|e|jest|ar|is|also|and|explicitly|expressly|ausdrucklich|\w+ly|always))*:?"
+)
+_ARTICLE = r"(?:(?:any|such|further|kinds? of|forms? of|de|do|di) |d')?"
 
 
 def _between(without: str, longest: int = _WINDOW) -> str:
@@ -54,6 +66,8 @@ def _prohibitions(language: Language) -> Iterator[str]:
         else rf"(?!{GAP}{{0,3}}?{language.allowed})"
     )
     yield rf"{language.no}{_between(language.turning)}{language.use}{granted}"
+    if language.spaced:  # "no AI training allowed" grants nothing
+        yield rf"{language.no} {_ARTICLE}{language.use}(?:{_VERB} {language.allowed})?"
     yield rf"{language.use}(?:(?!{language.no}){GAP}){{0,{_WINDOW}}}?{language.forbidden}"
     if language.spaced:
         yield rf"(?P<undone>{negated})?{language.forbidden}{_between(language.no)}{language.use}{granted}"
@@ -65,8 +79,7 @@ def _permissions(language: Language) -> Iterator[str]:
         if language is LANGUAGES["zh"]:
             yield rf"{language.allowed}(?:用于|用於)?{language.use}"
         return
-    verb = r"(?: (?:is|are|ist|sind|est|sont|esta|e|jest|ar|is|also|and|explicitly|expressly|ausdrucklich|\w+ly|always))*:?"
-    yield rf"{language.use}{verb} {language.allowed}"
+    yield rf"{language.use}{_VERB} {language.allowed}"
     yield (
         rf"(?P<undone>{language.no}(?: \w+){{0,2}} "
         rf")?{language.allowed}{_between(language.no, 30)}{language.use}"
@@ -92,6 +105,8 @@ class Said:
     start: int
     end: int
     forbids: bool
+    bare_end: int | None = None
+    """The end of the bare words "no AI", without a use and without a verb; None for a sentence."""
 
 
 def _every_language() -> Iterator[Language]:
@@ -107,9 +122,14 @@ def _patterns(*, forbidding: bool) -> tuple[re.Pattern[str], ...]:
 
 
 @lru_cache(maxsize=1)
+def _bare() -> re.Pattern[str]:
+    return re.compile("|".join(_BARE))
+
+
+@lru_cache(maxsize=1)
 def _words() -> re.Pattern[str]:
     """A cheap look first: every sentence about training has a sign, or the words of a use."""
-    return re.compile("|".join((*_SIGNS, *(language.use for language in _every_language()))))
+    return re.compile("|".join((*_SIGNS, *_BARE, *(language.use for language in _every_language()))))
 
 
 _CONTINUED = re.compile(
@@ -123,13 +143,23 @@ _CONTINUED = re.compile(
 def about_training(key: str) -> Iterator[Said]:
     """The sentences of a folded text that forbid training, then those that allow it.
 
-    They may overlap; one that forbids comes first.
+    They may overlap; one that forbids comes first. The bare words "no AI" come behind all others
+    that forbid, so that a longer sentence has them: "no AI training".
     """
     if not _words().search(key):
         return
-    for forbids in (True, False):
-        for pattern in _patterns(forbidding=forbids):
-            for found in pattern.finditer(key):
-                if not found.groupdict().get("undone"):
-                    more = _CONTINUED.match(key, found.end()) if forbids else None
-                    yield Said(found.start(), more.end() if more else found.end(), forbids)
+    for pattern in _patterns(forbidding=True):
+        for found in pattern.finditer(key):
+            if not found.groupdict().get("undone"):
+                yield Said(found.start(), _continued(key, found.end()), forbids=True)
+    for found in _bare().finditer(key):
+        yield Said(found.start(), _continued(key, found.end()), forbids=True, bare_end=found.end())
+    for pattern in _patterns(forbidding=False):
+        for found in pattern.finditer(key):
+            if not found.groupdict().get("undone"):
+                yield Said(found.start(), found.end(), forbids=False)
+
+
+def _continued(key: str, end: int) -> int:
+    more = _CONTINUED.match(key, end)
+    return more.end() if more else end

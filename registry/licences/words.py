@@ -9,6 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from registry.licences.parts import (
+    ENDING_SIGNS,
+    JOINING,
+    JOINING_SIGNS,
+    PARTING_SIGNS,
+    PLAIN_JOINING_SIGNS,
+    any_word,
+)
+
 
 def _listed(words: str) -> frozenset[str]:
     return frozenset(words.split())
@@ -53,8 +62,9 @@ _NEVER_FILLING = frozenset({"no", "not", "only", "all", "unless", "otherwise", "
 """Words that a negation or a scope may hang on."""
 FILLING -= _NEVER_FILLING
 
-JOINING = _listed("and or und oder et ou y o e en of och eller lub i plus 及び または 和 或 및 또는")
-"""Words between two licences; all but those for a choice say that both apply."""
+_PARTING = re.compile(f"[{ENDING_SIGNS}{re.escape(PARTING_SIGNS)}{PLAIN_JOINING_SIGNS}]+")
+_JOINT = re.compile(f"[{JOINING_SIGNS}]+|{any_word(JOINING - FILLING)}")
+_ANY_JOINT = re.compile(f"[{JOINING_SIGNS}]+|{any_word(JOINING)}")
 
 _BEFORE_A_NAME = re.compile(
     r"(?:©|℗|copyright|copr|credit|credits|author|creator|photographer|artist|owner|rightsholder|foto|photo|"
@@ -105,8 +115,19 @@ ABOUT_RIGHTS = re.compile(
 
 
 def is_filling(part: str) -> bool:
-    """Whether a folded part has no word with a meaning of its own."""
-    return all(word in FILLING or not any(map(_means_something, word)) for word in _bare(part))
+    """Whether a folded part has no word with a meaning of its own.
+
+    Signs that part or join it may stand beside a word or apart from it: "is{the" is read as "is {
+    the". Words that join do so between two others.
+    """
+    return all(map(_says_nothing, _PARTING.split(part)))
+
+
+def _says_nothing(piece: str) -> bool:
+    joined = _JOINT.split(piece)
+    if len(joined) > 1 and not all(map(str.strip, joined)):
+        return False  # it joins nothing
+    return all(word in FILLING or not any(map(_means_something, word)) for each in joined for word in _bare(each))
 
 
 def _means_something(character: str) -> bool:
@@ -115,9 +136,9 @@ def _means_something(character: str) -> bool:
 
 
 def is_a_joint(part: str) -> bool:
-    """Whether a folded part has only words such as "and", which join nothing there."""
-    words = ["".join(filter(_means_something, word)) for word in part.split()]
-    return any(words) and JOINING.issuperset(filter(None, words))
+    """Whether a folded part has only words such as "and", or "&", which join nothing there."""
+    rest = _ANY_JOINT.sub(" ", part)
+    return rest != part and not any(map(_means_something, rest))
 
 
 def filling_ends(part: str) -> tuple[int, int]:

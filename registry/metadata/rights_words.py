@@ -72,7 +72,7 @@ def words_of_damaged_xmp(packet: bytes, found_in: str, problems: Problems) -> It
     text = packet.replace(b"\0", b"").decode("utf-8", "replace")
     if not _RIGHTS_PROPERTY.search(text):
         return
-    said = clean(re.sub(r"<[^<>]*>|[<>]", " ", text))
+    said = clean(re.sub(r"<[^<>]*>|[<>]", "\n", text))  # values stand on lines of their own
     terms = read_words(said, TextKind.CAPTION)
     use = Use.PROHIBITED if terms is not None and terms.training is LicencePermission.PROHIBITED else Use.UNCLEAR
     problems.add("XMP that cannot be read has statements about rights, so the work is unclear")

@@ -7,7 +7,6 @@ permission of a text that says nothing about rights.
 from __future__ import annotations
 
 import csv
-import re
 import time
 import unicodedata
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from registry.licences import LicencePermission, LicenceTerms, TextKind, read_words
 from registry.licences.creative_commons import PORTS
 from registry.licences.folding import fold
+from registry.licences.parts import ENDING_SIGNS, JOINING_SIGNS, PARTING_SIGNS, PLAIN_JOINING_SIGNS
 from registry.licences.phrases import Meaning, phrases
 from registry.licences.terms import STRICTNESS
 from registry.licences.training_phrases import _patterns, _words
@@ -44,6 +44,7 @@ def _rows() -> list[Row]:
         "terms": TextKind.TERMS,
         "notice": TextKind.NOTICE,
         "address": TextKind.ADDRESS,
+        "caption": TextKind.CAPTION,
     }
     with (Path(__file__).parent / "readings.tsv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -52,13 +53,12 @@ def _rows() -> list[Row]:
 
 
 ROWS = _rows()
-_SIGNS = re.compile(r"[^\w\s]")
 CELLS = st.sampled_from([row for row in ROWS if row.kind is TextKind.LICENCE])
 UNDERSTOOD = st.sampled_from([row for row in ROWS if row.kind is TextKind.LICENCE and not row.unread])
 NONSENSE = st.lists(st.text("qxzwkv", min_size=4, max_size=9), min_size=1, max_size=4).map(" ".join)
 ANY_WORDS = st.text(min_size=1, max_size=40).filter(
-    lambda text: not is_filling(_SIGNS.sub("", fold(text).key)) and not names_somebody(fold(text).key)
-)  # signs say nothing, and names behind © are understood
+    lambda text: not is_filling(fold(text).key) and not names_somebody(fold(text).key)  # names behind © are understood
+)
 
 
 def read(text: str, kind: TextKind = TextKind.LICENCE) -> LicenceTerms:
@@ -137,25 +137,69 @@ def test_words_that_are_not_understood_never_loosen(row: Row, words: str, behind
     )
 
 
-@given(NONSENSE)
-def test_no_ai_with_further_words_is_unclear(words: str) -> None:
-    """It may go on as "no AI was used" does, which forbids nothing; alone it forbids training."""
-    assert read("no AI").training is LicencePermission.PROHIBITED
-    terms = read(f"no AI {words}")
-    assert (terms.training, bool(terms.unread)) == (LicencePermission.UNCLEAR, True)
-
-
 @settings(deadline=None)  # the first text compiles the patterns
 @given(UNDERSTOOD, NONSENSE)
 def test_words_that_are_not_understood_never_loosen_before_or_behind(row: Row, words: str) -> None:
     """Without any sign between the words and what was understood."""
-    if row.text.endswith(("Doe", "Wikimedia Commons")) or re.search(r"\bno\Wai$", fold(row.text).key):
-        return  # a name may have any words, and "no AI was used" forbids nothing
+    if row.text.endswith(("Doe", "Wikimedia Commons")):
+        return  # a name may have any words
     for text in (f"{row.text} {words}", f"{words} {row.text}", f"{words}; {row.text}"):
         terms = read(text)
         assert terms.unread, text
         assert STRICTNESS[terms.training] >= STRICTNESS[LicencePermission(row.permission)], text
         assert terms.training is not LicencePermission.PERMITTED
+
+
+PROHIBITIONS = st.sampled_from(
+    [row.text for row in ROWS if row.permission == "prohibited" and row.kind is TextKind.LICENCE]
+)
+NO_AI = st.sampled_from(
+    ["no AI", "No-AI", "NO A.I.", "no gen AI", "No generative AI", "kein KI", "sans IA", "sin IA", "geen AI", "bez AI"]
+)
+
+
+@settings(deadline=None)  # the first text compiles the patterns
+@given(PROHIBITIONS | NO_AI, NONSENSE)
+def test_what_forbids_is_prohibited_beside_any_words(forbids: str, words: str) -> None:
+    """Before, behind and without a sign between them; also where the rest was not understood."""
+    for text in (f"{forbids} {words}", f"{words} {forbids}", f"{forbids}; {words}", f"{words}. {forbids}"):
+        for kind in (TextKind.LICENCE, TextKind.TERMS):
+            assert read(text, kind).training is LicencePermission.PROHIBITED, text
+
+
+@settings(deadline=None)  # the first text compiles the patterns
+@given(NO_AI, ANY_WORDS)
+def test_a_cell_that_begins_with_no_ai_is_prohibited(no_ai: str, words: str) -> None:
+    """Whatever words follow, understood or not, unless they are letters of the same word."""
+    assert read(f"{no_ai} {words}").training is LicencePermission.PROHIBITED
+
+
+@settings(deadline=None)  # the first text compiles the patterns
+@given(NO_AI, NONSENSE)
+def test_no_ai_in_a_caption_forbids_where_it_stands_alone(no_ai: str, words: str) -> None:
+    """Beside other words of its sentence, item or line it is unclear, and quoted; never silent."""
+    for text in (f"{words}; {no_ai}", f"{words}, {no_ai}", f"{words}\n{no_ai}\n{words}", f"{words}: {no_ai}"):
+        assert read(text, TextKind.CAPTION).training is LicencePermission.PROHIBITED, text
+    for text in (f"{no_ai} {words}", f"{words} {no_ai} {words}", f"{words}. {words} {no_ai}"):
+        terms = read(text, TextKind.CAPTION)
+        if "." not in no_ai:  # "No A.I. xqzk" has two sentences
+            assert (terms.training, terms.recognised) == (LicencePermission.UNCLEAR, False), text
+            assert no_ai in terms.unread[0]
+
+
+@settings(deadline=None)  # the first text compiles the patterns
+@given(
+    st.lists(st.sampled_from(["is", "the", "licensed", "a", "photo", "see", "xqzk", "MIT"]), min_size=1, max_size=3),
+    st.sampled_from(
+        ENDING_SIGNS.replace("?", "") + PARTING_SIGNS.replace("*", "") + PLAIN_JOINING_SIGNS + JOINING_SIGNS
+    ),
+)
+def test_glued_signs_are_read_as_signs_apart(words: list[str], sign: str) -> None:
+    """With or without spaces around them, words that say nothing are read alike."""
+    glued, apart = sign.join(words), f" {sign} ".join(words)
+    assert is_filling(glued) == is_filling(apart) == (not {"xqzk", "MIT"} & set(words))
+    one, two = read(f"CC0-1.0; {glued}"), read(f"CC0-1.0; {apart}")
+    assert (one.training, bool(one.unread)) == (two.training, bool(two.unread))
 
 
 BULLETS = (
