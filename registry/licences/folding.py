@@ -134,8 +134,10 @@ def _visible(text: str) -> str:
     return "".join("\ufffd" if kind in ("Cs", "Cc") else each for each, kind in kinds if kind != "Cf")
 
 
-_ACCENT = re.compile("[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670]").match
-"""Accents, and the vowel signs of Arabic and Hebrew."""
+_ACCENT = re.compile(
+    "[\u0300-\u0333\u0339-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670]"
+).match
+"""Accents, and the vowel signs of Arabic and Hebrew. Strokes through letters strike them out."""
 
 
 @lru_cache(maxsize=8_192)

@@ -61,11 +61,26 @@ _NOTHING_STATED = re.compile(
     r"n/?a|n\.a|unknown|none|null|nil|nan|noassertion|unspecified|undefined|other|(?:not |un)(?:specified|"
     r"stated|available|known|given)|[-?_]+"
 )
-_DOUBT = re.compile(
-    r"[?¿‽†‡…≠]|!=|(?<=\w)\([abd-qt-z]\)|(?<!\*)\*(?!\*)|\.{3,}|\[[0-9]{1,2}\]|\bin copyright\b"
-    r"|\bwas\b(?! (?:\w+ly )?(?:released|published|made|uploaded|created|taken|provided|shared|granted|dedicated|placed|put)\b)"
+_DONE = r"(?:released|published|made|uploaded|created|taken|provided|shared|granted|dedicated|placed|put)"
+_WHICH = (
+    r"(?:(?:the|its|our|your|my|each|these|those|following|a|an|certain|special|some|les|la|ces|las|unsere[nr]?|den|der"
+    r"|bestimmten) )?"
 )
-"""Signs that a text is doubtful, cut off, no longer true, or has a note elsewhere."""
+_END = r"(?=[.,;)\x1f]|$)"
+_DOUBT = re.compile(
+    r"[?¿‽†‡…≠]|!=|(?<=\w)\([abd-qt-z]\)|(?<!\*)\*(?!\*)|\.{3,}|\[[0-9]{1,2}\]|\bin copyright\b|</?(?:del|s|strike)\b"
+    rf"|\bwas\b(?! (?:\w+ly )?{_DONE}\b)|\bbeen\b(?! (?:\w+ly )?(?:{_DONE}|licen[sc]ed|offered)\b)"
+    rf"|\b(?:may|can|to) (?:also )?be (?:{_DONE}|licen[sc]ed|offered|available)\b|\b(?:may|can) be(?=[.,;]|$)"
+    # Not yet, or no longer: "by 2050" names nobody.
+    r"|\b(?:by|as of|from|starting|effective|valid) (?:[0-9]{1,2}\.? )?(?:(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct"
+    r"|nov|dec)[a-z]* (?:[0-9]{1,2},? )?)?[12][0-9]{3}\b(?![0-9./-])"
+    # Terms that stand elsewhere.
+    rf"|\b(?:see|under|subject to|according to|on|with|as per|per|sous|selon|bajo|segun|sotto|secondo|sob|unter|gemass"
+    rf"|nach|onder|volgens) {_WHICH}(?:terms?|conditions?|licen[sc]es?|lizenz|bedingungen|lizenzbedingungen|termes"
+    rf"|condiciones|licencia|termini|condizioni|licenza|termos|condicoes|licenca)(?: (?:terms|conditions"
+    rf"|and conditions|of use))*{_END}|\b(?:see|per) {_WHICH}(?:item|image|file|work|page){_END}"
+)
+"""Signs that a text is doubtful, cut off, not true always, or has a note or terms elsewhere."""
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=\w)[^*;]*(?<=[\w.)])\*(?![\w*])")
 """A pair of stars around words. Other stars are the signs of notes."""
 _MARKUP = re.compile(
@@ -76,7 +91,26 @@ _MARKUP = re.compile(
 _DISTINCT = frozenset({"mit", "isc", "wtfpl", "unlicense", "zlib", "cc0"})
 """Identifiers that are no word of a language. Others without a digit or hyphen ("Fair", "Intel",
 "JSON") are licences only where they are all that is said."""
-_NAMES_A_LICENCE = frozenset({"the", "license", "licence", "lizenz", "licencia", "licenza"})
+_NAMES_A_LICENCE = frozenset({"the", "license", "licence", "licenses", "licences", "lizenz", "licencia", "licenza"})
+_BEFORE_NAMES = frozenset(
+    {
+        *("©", "®", "℗", "copyright", "copr", "by", "von", "par", "por", "di", "door", "av", "credit", "author"),
+        *(
+            "creator",
+            "photographer",
+            "source",
+            "auteur",
+            "autor",
+            "autore",
+            "photo",
+            "image",
+            "picture",
+            "foto",
+            "bild",
+        ),
+    }
+)
+"""Words behind which a single word is the name of somebody, even if it is a licence's, too."""
 _CHOICE = re.compile(r"\s+(?:or|oder|ou|o|of|eller|lub|または|或|또는)\s+")
 _EITHER = re.compile(r"^(?:either|entweder|soit) |,? at your (?:option|choice)$| \(at your (?:option|choice)\)$")
 _CONDITIONS = {
@@ -220,6 +254,9 @@ def _read_sentences(found: _Found, *, prose: bool = False) -> None:
             if prose and (part := caption.beside(said.start, said.end)):
                 found.unread.append(part)
                 continue
+        if said.is_narrowed:
+            found.unread.append((said.start, said.end))
+            continue
         (found.against if said.forbids else found.allowing).append(found.take(said.start, said.end))
     for start, end in pieces("".join(found.left), 0, len(found.left), SENTENCES):
         _read_long_names(found, start, end)
@@ -312,7 +349,12 @@ def _licence(key: str, *, distinct: bool = False) -> LicenceTerms | None:
         for last in sorted({0, min(trail, 8)}):
             part = " ".join(words[first : len(words) - last]).strip(" .,:'\"")
             cut = {word.strip(".,:") for word in (*words[:first], *words[len(words) - last :])}
-            if terms := _simple(part, distinct=distinct or not cut <= _NAMES_A_LICENCE) or _choice(part):
+            if first and part.isalpha() and words[first - 1].strip(".,:") in _BEFORE_NAMES:
+                continue  # "© MIT" is the notice of an institute
+            terms = _simple(part, distinct=distinct or not cut <= _NAMES_A_LICENCE)
+            if terms is None and {word.strip(".,:") for word in words[len(words) - last :]} <= _NAMES_A_LICENCE:
+                terms = _choice(part)  # "for images" behind a choice may hold for one side alone
+            if terms:
                 return terms
     return None
 

@@ -19,6 +19,7 @@ from functools import lru_cache
 
 from registry.licences.training_languages import ACTS, AI, ENGLISH, GAP, LANGUAGES, MINING, NEVER, Language
 from registry.licences.training_other_languages import OTHER_LANGUAGES
+from registry.licences.words import FILLING
 
 _WINDOW = 70
 
@@ -48,8 +49,13 @@ _BARE = (
 """The bare words "no AI". Whatever follows them may narrow them or belong to another sentence."""
 
 
+_SURELY = (
+    "explicitly|expressly|specifically|fully|freely|hereby|completely|entirely|clearly|gladly|absolutely|officially"
+)
+"""Adverbs that take nothing back, unlike "hardly" or "formerly"."""
 _VERB = (
-    r"(?: (?:is|are|ist|sind|est|sont|esta|e|jest|ar|is|also|and|explicitly|expressly|ausdrucklich|\w+ly|always))*:?"
+    r"(?: (?:is|are|ist|sind|est|sont|esta|e|jest|ar|is|also|and|ausdrucklich|always|"
+    rf"{_SURELY}))*:?"
 )
 _ARTICLE = r"(?:(?:any|such|further|kinds? of|forms? of|de|do|di) |d')?"
 
@@ -82,14 +88,14 @@ def _permissions(language: Language) -> Iterator[str]:
     yield rf"{language.use}{_VERB} {language.allowed}"
     yield (
         rf"(?P<undone>{language.no}(?: \w+){{0,2}} "
-        rf")?{language.allowed}{_between(language.no, 30)}{language.use}"
+        rf")?{language.allowed}(?P<gap>{_between(language.no, 30)}){language.use}"
     )
 
 
 _MORE_PERMISSIONS = (
     rf"\b(?:no|without(?: any)?) (?:restrictions?|limitations?|limits?|objections?|problems?)(?: \w+)? (?:on|to|"
     rf"for|with|against|regarding|in){GAP}{{0,20}}?{ENGLISH}",
-    rf"{ENGLISH} (?:is|are)(?: \w+ly)? not(?: \w+ly)? (?:prohibited|forbidden|restricted|excluded|banned|"
+    rf"{ENGLISH} (?:is|are)(?: (?:{_SURELY}))? not (?:prohibited|forbidden|restricted|excluded|banned|"
     rf"disallowed)",
     rf"\b(?:may|can|free to|feel free to|permission to)(?: (?:be|also|you|freely|use|used|this|it|for|work|"
     rf"image|the))* {ENGLISH}",
@@ -107,6 +113,8 @@ class Said:
     forbids: bool
     bare_end: int | None = None
     """The end of the bare words "no AI", without a use and without a verb; None for a sentence."""
+    is_narrowed: bool = False
+    """A sentence that allows has words that may narrow it, so it was not understood."""
 
 
 def _every_language() -> Iterator[Language]:
@@ -140,6 +148,47 @@ _CONTINUED = re.compile(
 """Further kinds of training after a sentence: "no AI training or machine learning"."""
 
 
+_LIMITS = re.compile(
+    r"\bnon|\b(?:only|solely|but|except|unless|until|till|after|before|once|when|while|if|where|provided|subject|"
+    r"fee|fees|paid|pay\w*|charge|royalt\w*|commerci\w*|research\w*|academi\w*|scien\w*|educat\w*|school\w*|"
+    r"personal|private|internal|licen[sc]\w*|contract\w*|agreement\w*|consent\w*|permission\w*|approv\w*|"
+    r"request\w*|member\w*|partner\w*|certain|some|few|select\w*|(?<!not )(?:limited|restricted)|partial\w*|condition\w*|"
+    r"hardly|rarely|barely|scarcely|seldom|former\w*|nobody|nur|kommerzi\w*|forschung\w*|privat\w*|gegen|entgelt\w*|"
+    r"vertrag\w*|zustimmung|wenn|bis|uniquement|seulement|recherche|payant\w*|accord|si|solo|solamente|investigacion|"
+    r"ricerca|pesquisa|alleen|onderzoek|tylko|endast|bara|только|лише)\b"
+)
+"""Words that narrow a permission, in the languages in which it has room for them."""
+
+
+_ENGLISH_WORDS = frozenset(
+    {
+        *("ai", "a.i", "artificial", "intelligence", "machine", "learning", "ml", "llm", "llms", "language", "model"),
+        *("models", "neural", "net", "nets", "network", "networks", "deep", "foundation", "diffusion", "generative"),
+        *("gen", "genai", "midjourney", "stable", "train", "training", "trained", "fine", "tune", "tuning", "finetune"),
+        *("finetuning", "teach", "teaching", "develop", "developing", "development", "feed", "feeding", "scrape"),
+        *("scraping", "scraped", "text", "data", "mining", "mined", "tdm", "web", "set", "sets", "dataset", "datasets"),
+        *("ingestion", "purpose", "purposes", "system", "systems", "crawl", "crawlers", "crawling", "bot", "bots"),
+        *("tool", "tools", "software", "using", "allow", "allows", "allowed", "permit", "permits", "permitted"),
+        *("welcome", "welcomes", "welcomed", "authorise", "authorises", "authorised", "authorize", "authorizes"),
+        *("authorized", "encourage", "encouraged", "ok", "okay", "no", "not", "without", "any", "restriction"),
+        *("restrictions", "limitation", "limitations", "limit", "limits", "objection", "objections", "problem"),
+        *("problems", "against", "regarding", "prohibited", "forbidden", "restricted", "excluded", "banned"),
+        *("disallowed", "free", "feel", "permission", "be", "also", "freely", "always", "and", "or", "anyone"),
+        *("everyone", "everybody", "all", "every", *_SURELY.split("|")),
+    }
+)
+"""Beside filling words, the words of an English permission of which each is understood."""
+_WORD = re.compile(r"[^\W_]+(?:\.[^\W_]+)*")
+
+
+def _is_narrowed(found: re.Match[str]) -> bool:
+    """Whether a sentence that allows training may hold for some of it: "permits paid training"."""
+    if _LIMITS.search(found[0]):
+        return True
+    said = found[0] if ENGLISH in found.re.pattern else found.groupdict().get("gap") or ""
+    return any(word not in FILLING and word not in _ENGLISH_WORDS for word in _WORD.findall(said))
+
+
 def about_training(key: str) -> Iterator[Said]:
     """The sentences of a folded text that forbid training, then those that allow it.
 
@@ -157,7 +206,7 @@ def about_training(key: str) -> Iterator[Said]:
     for pattern in _patterns(forbidding=False):
         for found in pattern.finditer(key):
             if not found.groupdict().get("undone"):
-                yield Said(found.start(), found.end(), forbids=False)
+                yield Said(found.start(), found.end(), forbids=False, is_narrowed=_is_narrowed(found))
 
 
 def _continued(key: str, end: int) -> int:

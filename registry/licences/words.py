@@ -37,7 +37,7 @@ FILLING = _listed(
     use
     copyright copr © ℗ ® tm c version v international unported generic
     uploaded source credit author creator photographer photo: attribution
-    choice option either both multi dual l d do may must can shall should will please we our my i they
+    choice option either both multi dual l d do may can please we our my i they
     so me us
     lizenz lizenziert unter der die das dem den dieses werk bild foto fotos ist steht lizenzbedingungen
     siehe freigegeben veroffentlicht von gemass

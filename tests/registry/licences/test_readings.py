@@ -168,6 +168,52 @@ def test_what_forbids_is_prohibited_beside_any_words(forbids: str, words: str) -
 
 
 @settings(deadline=None)  # the first text compiles the patterns
+@given(
+    st.sampled_from(
+        [
+            "AI training is {} allowed",
+            "allows {} AI training",
+            "{} permits AI training",
+            "may be used {} to train AI",
+            "feel free to use this {} for AI",
+            "AI training is {} not prohibited",
+            "AI training is not {} prohibited",
+            "KI-Training ist {} erlaubt",
+            "autorise {} l'entraînement d'IA",
+        ]
+    ),
+    NONSENSE | st.sampled_from(["hardly", "formerly", "paid", "licensed", "Ada", "only", "partly", "selected", "nur"]),
+    st.sampled_from(["{}", "CC BY 4.0, {}", "{}; CC0-1.0"]),
+)
+def test_a_permission_with_other_words_in_it_permits_nothing(sentence: str, words: str, beside: str) -> None:
+    """They may narrow it or take it back."""
+    terms = read(beside.format(sentence.format(words)))
+    assert terms.training is not LicencePermission.PERMITTED
+    assert not terms.recognised
+
+
+@settings(deadline=None)  # the first text compiles the patterns
+@given(
+    st.sampled_from(
+        [
+            *("will be under {}", "should be {}", "to be released under {}", "may be licensed under {}", "{} by 2050"),
+            *(
+                "{} subject to conditions",
+                "{}, see the terms",
+                "{} under the following conditions",
+                "{} as of May 2050",
+            ),
+            *("has been {}", "<s>{}</s>", "<del>{}</del>", "{} &", "& {}", "{}, +"),
+        ]
+    ),
+    st.sampled_from(["MIT", "CC BY 4.0", "CC0-1.0", "public domain", "Apache-2.0", "GFDL 1.2"]),
+)
+def test_a_licence_that_does_not_hold_now_permits_nothing(sentence: str, licence: str) -> None:
+    """Not yet, no longer, perhaps, struck out, cut off, or under terms that stand elsewhere."""
+    assert read(sentence.format(licence)).training is not LicencePermission.PERMITTED
+
+
+@settings(deadline=None)  # the first text compiles the patterns
 @given(NO_AI, ANY_WORDS)
 def test_a_cell_that_begins_with_no_ai_is_prohibited(no_ai: str, words: str) -> None:
     """Whatever words follow, understood or not, unless they are letters of the same word."""
