@@ -3,15 +3,17 @@
 An ensemble of 16 untrained members of the default network samples images as ``creditline sample``
 does; training does not change the cost. Timed for the same images: predictions under fresh noise
 (made by ``sample``, so audits need not), ranking 10,000 works with the two kernel rankers, and the
-randomisation test of 20 candidates against all decoys with 150 neighbours. One thread, interleaved
-rounds, medians.
+randomisation test of 20 candidates against all decoys with 150 neighbours. Interleaved rounds,
+medians. torch runs on one thread, and so must NumPy's products: on a busy machine their threads
+burn processor time while they wait for each other.
 
-    python -m benchmarks.auditing.audit_cost [--works 10000] [--rounds 3]
+    OMP_NUM_THREADS=1 python -m benchmarks.auditing.audit_cost [--works 10000] [--rounds 3]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
@@ -99,6 +101,7 @@ def measure(works: int, rounds: int) -> dict[str, Any]:
         "images_together": rows,
         "evaluations_a_member": {"sampling": sampler.steps, "noising again": len(noised_views(sampler))},
         "rounds": rounds,
+        "threads": {"torch": 1, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set")},
         "processor_seconds_an_image": seconds,
         "share_of_sampling": {**share, "ranking and testing": share["ranking"] + share["testing"]},
     }
