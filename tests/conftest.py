@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.kept_open import databases_kept_open
 from tests.support.kept_processes import end_kept_processes, reading_processes_kept
@@ -17,6 +18,10 @@ KEPT = frozenset({"attribution", "cli", "registry", "reports"})
 # Tests run in one process per core. Each process computes on one thread: torch processes with more
 # threads than cores slow each other down tenfold. Torch and NumPy read the variable when imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# On a busy machine an example takes as long as the others let it: time is no part of a property.
+settings.register_profile("busy machine", settings.default, deadline=None)
+settings.load_profile("busy machine")
 
 
 @pytest.hookimpl(wrapper=True)
