@@ -39,6 +39,8 @@ RETRIES = 5
 """Workers that one task may lose before the run ends."""
 TOLD_EVERY = 0.2
 """Seconds between two reports of a worker."""
+TOLD_WITHIN = 10.0
+"""Seconds that a report may take, where the process that gathers them starts anew."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray's own switch for a cluster of one machine: all its ports are on the loopback interface."""
@@ -95,7 +97,11 @@ class RayCluster(Engine):
                 waiting[remote.remote(function, task, (number, index), told, _versions())] = index
 
         def tell() -> None:
-            for index, steps in _called(ray.get, told.take.remote(number)).items():
+            found: Mapping[int, int] = {}
+            # The actor can be lost, too, where memory is short; no progress is worth a failed run.
+            with suppress(ray.exceptions.RayError):
+                found = _called(ray.get, told.take.remote(number), timeout=TOLD_WITHIN)
+            for index, steps in found.items():
                 # A task that started anew has fewer steps than were told of it before.
                 if steps > shown[index]:
                     on_progress(index, steps - shown[index])
@@ -240,7 +246,9 @@ def _progress(ray: Any, node: str, job: str) -> Any:  # noqa: ANN401, ARG001 - a
     """The actor of one connection. An actor a run would start a process each time."""
     # Beside this process: it must not be lost with another machine.
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(_Progress).options(num_cpus=0, scheduling_strategy=here).remote()
+    # Started anew after a loss: workers tell sums, so little is missed.
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+    return ray.remote(_Progress).options(**options).remote()
 
 
 class _Teller:
@@ -282,5 +290,5 @@ def _run(
     # Told before the answer is there, or the last steps could come after the end of the run. No
     # progress is worth a failed task.
     with suppress(ray.exceptions.RayError):
-        ray.get(teller.pass_on())
+        ray.get(teller.pass_on(), timeout=TOLD_WITHIN)
     return result

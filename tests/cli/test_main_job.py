@@ -101,6 +101,8 @@ def test_verify_exits_1_when_a_sample_was_altered(job: Job) -> None:
     """0 while all is well; 1 with the sample named when its file was changed."""
     first, second, third = (sample["id"] for sample in job.sample.document["samples"])
     fine = job.creditline("verify", "--all", "--json")
+    count = len(fine.document["samples"])
+    assert f"{count}/{count}" in fine.err
     assert fine.status == 0
     assert {row["condition"] for row in fine.document["samples"]} == {"identical"}
     path = Path(job.creditline.home) / "samples" / f"{second}.png"

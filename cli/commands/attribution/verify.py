@@ -55,8 +55,10 @@ def verify(
         raise UsageError("expected either SAMPLE or --all; `creditline samples` lists the samples")
     registry = open_registry(home)
     found, where = [], choose_device(device, workers, engine, address)
+    with registry.connection() as connection:
+        [(all_samples,)] = connection.execute("SELECT count(*) FROM sample").fetchall()
     with progress_bars() as progress:
-        task = progress.add_task("verifying", total=None)
+        task = progress.add_task("verifying", total=len(samples) if samples else all_samples)
         for verification in verify_named(registry, samples or None, where):
             progress.advance(task)
             found.append(verification)

@@ -115,7 +115,9 @@ def test_tasks_of_killed_workers_count_once(cluster: RayNodes, tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.reopens
 def test_a_search_of_all_units_outlives_a_worker_and_a_machine(cluster: RayNodes) -> None:
-    """Blocks of units that were lost are searched again: the units and values of one process."""
+    """Blocks of units that were lost are searched again: the units and values of one process. The
+    process that gathers the progress starts anew.
+    """
     units = 40_000_000
     lost = cluster.start(f"--address={cluster.address}")
     command = [sys.executable, "-m", "tests.support.ray_tasks", cluster.address, "scan", str(units)]
@@ -125,11 +127,14 @@ def test_a_search_of_all_units_outlives_a_worker_and_a_machine(cluster: RayNodes
         head = cluster.nodes[0]
         wait_for(lambda: (head.workers() and lost.workers()) or run.poll() is not None)
         assert run.poll() is None, run.stderr.read() if run.stderr else ""
+        head.workers("_Progress")[0].kill()
         head.workers()[0].kill()
         lost.kill()
         out, err = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, err
-    assert json.loads(out) == scanned(None, units)
+    found, expected = json.loads(out), scanned(None, units)
+    assert 0 < found.pop("told") <= expected.pop("told") == units
+    assert found == expected
 
 
 @pytest.mark.slow
