@@ -12,7 +12,7 @@ those of the new rightsholder's own support. No member keeps the work in either 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -37,6 +37,7 @@ from registry.permissions.rule import Permission
 from registry.storage.database import Registry
 from registry.storage.row_hash import digest_of
 from registry.storage.tables import Encoding, EncodingCodes
+from registry.storage.text_column import TextColumn
 from registry.text import stated_reason
 
 
@@ -65,8 +66,8 @@ class UnitTable:
     encoding: Encoding
     codes: NDArray[np.uint64]
     """Shape (N,), by unit number; bit i set: member i trains on it."""
-    keys: list[str]
-    labels: list[str]
+    keys: Sequence[str]
+    labels: Sequence[str]
     asset_ids: NDArray[np.int64]
     """Shape (A,), ascending."""
     unit_numbers: NDArray[np.int64]
@@ -352,8 +353,8 @@ def load_units(registry: Registry, encoding_id: str) -> UnitTable:
     return UnitTable(
         encoding=encoding,
         codes=units["code"].to_numpy(),
-        keys=units["key"].to_pylist(),
-        labels=units["label"].to_pylist(),
+        keys=TextColumn(units["key"]),
+        labels=TextColumn(units["label"]),
         asset_ids=works["asset_id"].to_numpy(),
         unit_numbers=works["unit_number"].to_numpy(),
         code_format=FIRST_FORMAT if made is None else made.code_format,

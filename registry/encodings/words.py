@@ -44,6 +44,14 @@ def bits(codes: Sequence[int] | Words, n: int) -> NDArray[np.bool_]:
     return (words >> np.arange(n, dtype=np.uint64) & np.uint64(1)).astype(np.bool_)
 
 
+def per_member(codes: Words, values: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Shape (n,): for each member, the sum of the values of the units that it trains on.
+
+    The same as ``values @ bits(codes, n)``, in the memory of a few words per unit.
+    """
+    return np.array([(codes >> np.uint64(i) & np.uint64(1)).astype(np.int64) @ values for i in range(n)], np.int64)
+
+
 def words_of_bits(membership: NDArray[np.bool_]) -> Words:
     """The inverse of :func:`bits`: one word per row of at most 64 columns.
 

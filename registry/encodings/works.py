@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from registry.errors import NotFoundError, UsageError
 from registry.permissions.rule import FORBIDDEN, Permission
 from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression
+from registry.storage.results import number_of
 
 UNIT_KINDS = ("asset", "rightsholder", "column")
 
@@ -34,6 +35,19 @@ def taken_in(connection: duckdb.DuckDBPyConnection, asset_ids: NDArray[np.int64]
     return {str(permission): int(number) for permission, number in rows}
 
 
+def _unit_of(unit_kind: str, column: str | None) -> tuple[str, str, str]:
+    """SQL for a unit's key and label, and for the order of the units."""
+    if unit_kind not in UNIT_KINDS or (unit_kind == "column") != (column is not None):
+        raise UsageError(
+            f"got units of kind {unit_kind!r} with column {column!r}, expected one of {', '.join(UNIT_KINDS)}"
+        )
+    return {
+        "asset": ("asset_id::VARCHAR", "coalesce(title, path)", "asset_id"),
+        "rightsholder": ("rightsholder_id::VARCHAR", "rightsholder", "rightsholder"),
+        "column": (column_expression(column or ""), column_expression(column or ""), column_expression(column or "")),
+    }[unit_kind]
+
+
 def unit_works(
     connection: duckdb.DuckDBPyConnection,
     unit_kind: str,
@@ -53,15 +67,7 @@ def unit_works(
         UsageError: no such unit kind.
         NotFoundError: no work has such a unit, or no work has a group.
     """
-    if unit_kind not in UNIT_KINDS or (unit_kind == "column") != (column is not None):
-        raise UsageError(
-            f"got units of kind {unit_kind!r} with column {column!r}, expected one of {', '.join(UNIT_KINDS)}"
-        )
-    key, label, order = {
-        "asset": ("asset_id::VARCHAR", "coalesce(title, path)", "asset_id"),
-        "rightsholder": ("rightsholder_id::VARCHAR", "rightsholder", "rightsholder"),
-        "column": (column_expression(column or ""), column_expression(column or ""), column_expression(column or "")),
-    }[unit_kind]
+    key, label, order = _unit_of(unit_kind, column)
     group = "" if within is None else _GROUP.format(*_group_of(within))
     connection.register("probes", _NO_WORKS if probes is None else probes)
     # The fragments are chosen above; the columns' names enter as escaped literals.
@@ -86,6 +92,42 @@ def unit_works(
         known = ", ".join(dict.fromkeys(["rightsholder", *attribute_names(connection)]))
         raise NotFoundError(f"no registered work has a {within!r} for its codes to nest within; there are {known}")
     return works
+
+
+def unit_count(
+    connection: duckdb.DuckDBPyConnection,
+    unit_kind: str,
+    column: str | None,
+    permissions: Collection[Permission] = LAWFUL,
+) -> int:
+    """The number of units that :func:`unit_works` gives, without their texts.
+
+    Raises:
+        UsageError: no such unit kind.
+    """
+    key, _, _ = _unit_of(unit_kind, column)
+    counted = "count(*)" if unit_kind == "asset" else f"count(DISTINCT {key})"
+    return number_of(
+        connection,
+        f"SELECT {counted} FROM ({ASSET_RIGHTS}) WHERE {_USABLE} AND list_contains(?, permission) "  # noqa: S608 - chosen above
+        f"AND {key} IS NOT NULL AND {key} <> ''",
+        [[str(permission) for permission in permissions]],
+    )
+
+
+def group_sizes(
+    connection: duckdb.DuckDBPyConnection, within: str, permissions: Collection[Permission] = LAWFUL
+) -> tuple[NDArray[np.int64], int]:
+    """The works of each group of ``unit_works(..., within=within)``, and those without a group."""
+    _, label = _group_of(within)
+    counted = connection.execute(
+        f"SELECT {label} AS group_label, count(*) AS works FROM ({ASSET_RIGHTS}) "  # noqa: S608 - chosen above
+        f"WHERE {_USABLE} AND list_contains(?, permission) GROUP BY group_label",
+        [[str(permission) for permission in permissions]],
+    ).to_arrow_table()
+    grouped = np.asarray(counted["group_label"].is_valid().to_numpy())
+    works = counted["works"].to_numpy()
+    return works[grouped], int(works[~grouped].sum())
 
 
 _NO_WORKS = pa.table({"asset_id": pa.array([], pa.int64())})

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from registry.event_log.events import Change
 from registry.permissions.rule import EFFECTIVE
-from registry.storage.selection import selected_works
+from registry.storage.selection import selected_by, selected_works
 
 # A verified row holds only what was verified; the declared row, even a newer one, has the rest.
 _RIGHTS = """
@@ -105,6 +105,11 @@ def _recompute_captions(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+_AT_ONCE = 4 * 122_880
+"""Works that are compared together, so that memory does not grow with the registry. Rows lie in the
+order of their works, so DuckDB passes over the blocks of other works."""
+
+
 def find_stale(
     connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None = None
 ) -> list[int]:
@@ -112,12 +117,24 @@ def find_stale(
 
     ``asset_ids``: the works to look at; None: all.
     """
-    with selected_works(connection, asset_ids):
-        rows = connection.execute(
-            f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants
-            f"JOIN ({EFFECTIVE}) AS effective ON asset.id = effective.asset_id "
-            f"JOIN ({_CAPTIONS}) AS newest ON asset.id = newest.asset_id "
-            f"WHERE {_DIFFERS} OR asset.caption_id IS DISTINCT FROM newest.id "
-            "OR asset.permission IS DISTINCT FROM effective.permission ORDER BY asset.id"
-        ).fetchall()
+    if asset_ids is not None:
+        with selected_works(connection, asset_ids):
+            return _stale(connection)
+    first, last = connection.execute("SELECT min(id), max(id) FROM asset").fetchall()[0]
+    found: list[int] = []
+    for start in range(first or 0, -1 if last is None else last + 1, _AT_ONCE):
+        with selected_by(connection, f"SELECT id FROM asset WHERE id BETWEEN {start} AND {start + _AT_ONCE - 1}"):  # noqa: S608 - numbers
+            found += _stale(connection)
+    return found
+
+
+def _stale(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """:func:`find_stale` for the relation ``selected_works``."""
+    rows = connection.execute(
+        f"SELECT asset.id FROM asset JOIN ({_RIGHTS}) AS current ON asset.id = current.asset_id "  # noqa: S608 - constants
+        f"JOIN ({EFFECTIVE}) AS effective ON asset.id = effective.asset_id "
+        f"JOIN ({_CAPTIONS}) AS newest ON asset.id = newest.asset_id "
+        f"WHERE {_DIFFERS} OR asset.caption_id IS DISTINCT FROM newest.id "
+        "OR asset.permission IS DISTINCT FROM effective.permission ORDER BY asset.id"
+    ).fetchall()
     return [int(number) for (number,) in rows]

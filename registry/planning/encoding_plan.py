@@ -21,7 +21,7 @@ from registry.encodings.codes import capacity, codes_of, decoys_available, withd
 from registry.encodings.keys import CODE_FORMAT
 from registry.encodings.nested import check_nested, draw_slots, places_within, slots_for
 from registry.encodings.store import UnitTable
-from registry.encodings.words import bits
+from registry.encodings.words import per_member
 from registry.planning.withdrawal_capacity import WithdrawalCapacity, simulate_withdrawals
 
 DECOY_LIMIT = 20_000
@@ -172,7 +172,7 @@ def _plan(
     (n, m, h), units = sizes, len(unit_codes)
     groups = None if group_of_unit is None else int(group_of_unit.max(initial=-1)) + 1
     works_of_unit = np.bincount(unit_of_work, minlength=units)
-    per_member = works_of_unit @ bits(unit_codes, n)
+    works_of_member = per_member(unit_codes, works_of_unit, n)
     smallest_p = 1.0 / (1 + min(decoys, decoy_limit))
     most = min(MOST_WITHDRAWN, units)
     return Plan(
@@ -184,8 +184,8 @@ def _plan(
         groups=groups,
         capacity=capacity(n, h, code_format) if m is None else capacity(m, h, code_format),
         works_per_member=len(unit_of_work) * h / n,
-        fewest_works=int(per_member.min()),
-        most_works=int(per_member.max()),
+        fewest_works=int(works_of_member.min()),
+        most_works=int(works_of_member.max()),
         decoys=decoys,
         smallest_p=smallest_p,
         smallest_q=min(1.0, min(shortlist, units) * smallest_p),

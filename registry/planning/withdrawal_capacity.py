@@ -174,7 +174,7 @@ def retraining_cost(
         draws: number of simulated assignments of units to shards.
         seed: seed of the simulation.
     """
-    per_member = works_left @ words.bits(unit_codes, n)
+    per_member = words.per_member(unit_codes, works_left, n)
     k, total = int(withdrawn.sum()), int(works_left.sum())
     hit = np.zeros((draws, n), dtype=np.bool_)
     rng = np.random.default_rng(seed)

@@ -41,6 +41,7 @@ from registry.errors import (
     SchemaVersionError,
 )
 from registry.home import FREE_SPACE, Home, scratch_folder
+from registry.storage.memory import memory_limit
 from registry.storage.relation_names import SCHEMA_VERSION, TABLES, VIEWS
 
 if TYPE_CHECKING:
@@ -259,6 +260,7 @@ class Registry:
         if not self.home.has_registry():
             raise NotFoundError(f"no registry in {self.home.root}; run `creditline init --home {self.home.root}`")
         options = dict(settings)
+        memory = None if "memory_limit" in options else memory_limit()
         if not self.writable:
             read_only = True
             # By default, large queries would use a folder in the home.
@@ -275,6 +277,8 @@ class Registry:
                 time.sleep(wait)
                 wait = min(2 * wait, 0.25)
         connection.execute("SET TimeZone = 'UTC'")
+        if memory is not None:
+            connection.execute(f"SET memory_limit = '{memory}'")
         # DuckDB takes a process without a script for a terminal, and draws on stdout.
         connection.execute("SET enable_progress_bar = false")
         return connection

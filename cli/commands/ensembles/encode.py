@@ -260,19 +260,21 @@ def sizes_of(
     weight: int | None,
 ) -> tuple[int, int | None, int]:
     """Members, support (None: plain codes) and weight: as given, or the fewest that do."""
+    import numpy as np
+
     from registry.encodings.codes import default_weight, members_needed
     from registry.encodings.keys import CODE_FORMAT
-    from registry.encodings.nested import DECOYS_WANTED, default_support, sizes_that_do, slots_for
-    from registry.encodings.works import unit_works
+    from registry.encodings.nested import DECOYS_WANTED, default_support, room_for, sizes_that_do
+    from registry.encodings.works import group_sizes, unit_count
 
     if group is None and support is not None:
         raise UsageError(f"got --support {support} without --within; leave it out, or name a group")
     if members is None:
-        works = unit_works(connection, *unit_of(unit), permissions, group)
         if group is None:
-            members = members_needed(int(works["unit_number"].to_numpy().max()) + 1 + DECOYS_WANTED, CODE_FORMAT)
+            members = members_needed(unit_count(connection, *unit_of(unit), permissions) + DECOYS_WANTED, CODE_FORMAT)
         else:
-            found = sizes_that_do(*slots_for(works["group_number"].fill_null(-1).to_numpy()))
+            works, without = group_sizes(connection, group, permissions)
+            found = sizes_that_do(room_for(works), int(room_for(np.array([without]))[0]))
             if found is None:
                 raise CapacityError("these works do not nest in up to 64 members; give --within none for plain codes")
             members = found[0]

@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from registry.event_log.events import Change
+from registry.ingest.bulk.batches import ROWS
 from registry.ingest.bulk.batches import Batch as Rows
 from registry.ingest.bulk.stated_signals import stated_signals
 from registry.ingest.findings import Finding, Kind
 from registry.ingest.lists.source import ListSource
+from registry.ingest.store.known_identities import KnownIdentities
 from registry.ingest.store.matching import match
 from registry.ingest.store.rights import COLUMNS
 from registry.ingest.store.works import Batch, StoredWorks, store_works
@@ -31,6 +33,8 @@ _MEMORY = "700MB"
 # For texts that hardly repeat, these save half the space but take as long as writing the texts.
 _PLAIN = "fsst,zstd,dict_fsst,dictionary"
 _WORTH_IT = 61_440
+_KEPT_FROM = 8 * ROWS
+"""Rows of a list from which the identities of works are kept between its batches."""
 
 
 @dataclass
@@ -68,6 +72,8 @@ class ListStore:
         """Words of the findings about rightsholders that name nobody."""
         self.notes: dict[str, tuple[int, int]] = {}
         """Notes about captions: the number of the first row, and how many rows there are."""
+        # A short list asks the registry instead: sorting all identities would take longer.
+        self.identities = KnownIdentities() if source.rows > _KEPT_FROM else None
         self.stated = np.empty(0, bool)  # by asset id: whether an earlier row declared it
 
     def add(self, change: Change, batch: Rows) -> Stored:
@@ -84,7 +90,7 @@ class ListStore:
         if "attributes" in self.columns:  # a row without attributes states that there are none
             attributes = pc.fill_null(rows.column("attributes"), "{}")
             rows = rows.set_column(rows.column_names.index("attributes"), "attributes", attributes)
-        found = match(change, rows, self.data_set_id)
+        found = match(change, rows, self.data_set_id, identities_kept=self.identities)
         known = found.first & ~found.new & ~self._was_stated(found.asset_ids)
         again = ~(found.new | known)
         stored = store_works(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from registry.event_log.events import Change
 from registry.ingest.lists.columns import IDENTITY
+from registry.ingest.store.known_identities import KnownIdentities
 from registry.works.identity import IDENTITY_KEY
 
 Numbers = NDArray[np.int64]
@@ -30,17 +31,30 @@ class Match:
     """The first row of each work, new or known: a work may have two keys, and several rows."""
 
 
-def match(change: Change, rows: pa.Table, data_set_id: int, *, with_file: bool = False) -> Match:
+def match(
+    change: Change,
+    rows: pa.Table,
+    data_set_id: int,
+    *,
+    with_file: bool = False,
+    identities_kept: KnownIdentities | None = None,
+) -> Match:
     """Match the rows of a batch: by 64 bits of a hash, then by the text itself.
 
-    ``with_file``: only works with a file count as known.
+    ``with_file``: only works with a file count as known. ``identities_kept``: those that earlier
+    batches of a long list have read.
     """
     identities = rows.column("identity").to_numpy()
     first_rows = _first_rows(rows, identities, data_set_id)
     every = np.arange(len(identities))
     repeated = first_rows != every
     places = every[~repeated] if repeated.any() else every
-    known, known_ids = _known(change.connection, rows, identities, places, data_set_id, with_file)
+    if identities_kept is not None:
+        identities_kept.read(change.connection)
+        looked_up = places[identities_kept.among(identities[places])]
+    else:
+        looked_up = places
+    known, known_ids = _known(change.connection, rows, identities, looked_up, data_set_id, with_file)
     new = ~repeated
     new[known] = False
     asset_ids = np.empty(len(identities), np.int64)
@@ -80,29 +94,33 @@ def _known(
     with_file: bool,
 ) -> tuple[Numbers, Numbers]:
     """Those of these rows that are works of the registry, ascending, and the works' ids."""
-    connection.register("listed_works", pa.table({"place": places, "listed_identity": identities[places]}))
-    # Narrow columns only; texts are read for the rows that are found.
+    if not len(places):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    connection.register("listed_works", pa.table({"listed_identity": identities[places]}))
+    # Narrow columns only; texts are read for the works that are found. Works, and not pairs with
+    # rows: hashes that agree in 64 bits are easily written, and would make rows times works pairs.
     found = connection.execute(
         # Materialised: DuckDB cannot push bounds above 2**63 of a join into an Arrow table.
         "WITH listed AS MATERIALIZED (FROM listed_works) "
-        "SELECT place, id AS found_id FROM asset JOIN listed ON identity = listed_identity"
+        "SELECT id AS found_id FROM asset SEMI JOIN listed ON identity = listed_identity"
     ).to_arrow_table()
     connection.unregister("listed_works")
     if not found.num_rows:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     bounds = pc.min_max(found.column("found_id")).as_py()
+    keys = keys_of(_named(rows), data_set_id).take(pa.array(places))
     connection.register("found_works", found)
-    # The best of several rows comes last: one that is not missing, and the newest.
-    texts = connection.execute(
-        f"SELECT place, id, {IDENTITY_KEY} AS key FROM found_works JOIN asset ON id = found_id "  # noqa: S608 - a constant
-        "WHERE id BETWEEN ? AND ? AND (byte_size IS NOT NULL OR NOT ?) ORDER BY place, missing_since IS NULL, id",
+    connection.register("listed_keys", pa.table({"place": places, "listed_key": keys}))
+    # The best of several works comes last: one that is not missing, and the newest.
+    pairs = connection.execute(
+        f"SELECT place, id FROM (SELECT id, missing_since, {IDENTITY_KEY} AS key FROM found_works JOIN asset ON id = found_id "  # noqa: S608 - a constant
+        "WHERE id BETWEEN ? AND ? AND (byte_size IS NOT NULL OR NOT ?)) JOIN listed_keys ON key = listed_key "
+        "ORDER BY place, missing_since IS NULL, id",
         [bounds["min"], bounds["max"], with_file],
     ).to_arrow_table()
     connection.unregister("found_works")
-    at = texts.column("place").to_numpy()
-    listed = keys_of(_named(rows).take(pa.array(at)), data_set_id)
-    equal = np.asarray(pc.equal(texts.column("key").combine_chunks(), listed).to_numpy(zero_copy_only=False))
-    at, ids = at[equal], texts.column("id").to_numpy()[equal]
+    connection.unregister("listed_keys")
+    at, ids = pairs.column("place").to_numpy(), pairs.column("id").to_numpy()
     last = np.append(at[1:] != at[:-1], True) if len(at) else np.empty(0, bool)
     return at[last], ids[last]
 

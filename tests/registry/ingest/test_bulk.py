@@ -192,6 +192,20 @@ def test_the_same_list_again_changes_nothing(registry: Registry, tmp_path: Path)
     assert query(registry, "SELECT name FROM rightsholder ORDER BY name") == [("Ada",), ("Bob",)]
 
 
+def test_hashes_that_begin_alike_cost_no_more_than_others(registry: Registry, tmp_path: Path) -> None:
+    """Hashes may agree in the digits that lookups use, as written on purpose: twenty thousand such
+    rows are found again one by one, not as 400 million pairs.
+    """
+    hashes = pa.array([f"{number:064x}" for number in range(20_000)], pa.string())
+    path = write_parquet(tmp_path / "works.parquet", {"sha256": hashes})
+    first = take(registry, path, rightsholder="Ada Example")
+    again = take(registry, path, rightsholder="Ada Example")
+    assert (first.registered, again.registered, again.unchanged, again.repeated) == (20_000, 0, 20_000, 0)
+    assert query(registry, "SELECT count(*), count(DISTINCT identity), count(DISTINCT sha256) FROM asset") == [
+        (20_000, 1, 20_000)
+    ]
+
+
 def test_a_list_of_which_nothing_lands_leaves_nothing(registry: Registry, tmp_path: Path) -> None:
     """No data set without works, no event; and it does not read as if everything were there
     already.

@@ -1,0 +1,192 @@
+"""Time, memory and file size of the registry's operations at many works, beside bare DuckDB SQL.
+
+A list of works is generated; creditline registers it, gives codes, lists, exports, checks
+permissions, finds exposed members and examines the whole record. Each operation runs in a process
+of its own, and right after it the same operation as plain SQL over plain tables, with the same
+limit on memory. The members are rows alone: none is trained here.
+
+    python -m benchmarks.registry_size WORKS [--folder FOLDER] [--memory 3GB] [--nested]
+
+With FOLDER, an interrupted run goes on where it ended: what was measured is kept there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from benchmarks.record import conclude
+from benchmarks.registry_size import rival
+from benchmarks.registry_size.measuring import creditline
+from benchmarks.registry_size.measuring import rival as run_rival
+from benchmarks.registry_size.works import owner_name, write_list
+from registry.home import Home
+from registry.storage.database import Registry
+from registry.storage.memory import MEMORY_VARIABLE
+
+# ruff: noqa: S608 - statements of numbers and constants
+
+Measured = dict[str, Any]
+MEMBERS = 4
+"""Members that are recorded as trained."""
+MEDIUM_OWNER = 100
+"""The rank of an owner with a fair number of works."""
+SEALED = ("asset", "asset_rights", "rightsholder", "licence", "unit", "unit_asset")
+
+
+class Run:
+    """The steps of one size, in a folder."""
+
+    def __init__(self, folder: Path, works: int, memory: str) -> None:
+        self.folder, self.works, self.memory = folder, works, memory
+        self.list, self.bare = folder / "works.parquet", folder / "bare.duckdb"
+        self.home = Home(folder / "home")
+        self._kept = folder / "measured.json"
+        self.measured: Measured = json.loads(self._kept.read_text()) if self._kept.exists() else {}
+
+    def step(self, name: str, measure: Callable[[], Measured]) -> None:
+        """Measure once; what an earlier run has measured stands."""
+        if name in self.measured:
+            return
+        self.measured[name] = measure()
+        self._kept.write_text(json.dumps(self.measured, indent=1))
+        print(name, json.dumps(self.measured[name]), flush=True)
+
+    def pair(
+        self,
+        name: str,
+        arguments: list[str],
+        statements: list[str],
+        *,
+        statuses: tuple[int, ...] = (0,),
+        own: bool = False,
+    ) -> None:
+        """An operation and its rival; ``own``: the rival reads the registry's own file."""
+
+        def measure() -> Measured:
+            ours = creditline(arguments, self.home.root, statuses=statuses)
+            theirs = run_rival(statements, self.home.database if own else self.bare, self.memory)
+            return {
+                "command": " ".join(arguments),
+                "creditline": ours,
+                "sql": theirs,
+                "ratio": _ratio(ours, theirs, "seconds"),
+                "processor_ratio": _ratio(ours, theirs, "processor_seconds"),
+                "memory_ratio": _ratio(ours, theirs, "peak_bytes"),
+                "registry_bytes": self.home.database.stat().st_size,
+                "sql_bytes": self.bare.stat().st_size,
+            }
+
+        self.step(name, measure)
+
+    def everything(self, *, nested: bool) -> None:
+        """All steps in order."""
+        self.step("list", self._write_list)
+        if "intake" not in self.measured:
+            shutil.rmtree(self.home.root, ignore_errors=True)
+            self.bare.unlink(missing_ok=True)
+            creditline(["init"], self.home.root)
+        register = ["register", "works.parquet", "--map", "rightsholder=creator", "--map", "licence=license"]
+        register[1] = str(self.list)
+        self.pair("intake", register, rival.intake(self.list))
+        self.pair("encode", ["encode", "--within", "none"], rival.encode())
+        self._listings()
+        export = self.folder / "export.parquet"
+        self.pair("export", ["works", "--out", str(export)], rival.export(self.folder / "bare.parquet"))
+        export.unlink(missing_ok=True)
+        (self.folder / "bare.parquet").unlink(missing_ok=True)
+        self.pair("permission", ["check", self._encoding()], rival.permission())
+        self.pair("doctor", ["doctor"], rival.doctor(SEALED), own=True)
+        if nested:
+            self.step("encode nested", lambda: creditline(["encode"], self.home.root))
+        self._exposure()
+
+    def _write_list(self) -> Measured:
+        write_list(self.list, self.works, self.memory)
+        return {"bytes": self.list.stat().st_size}
+
+    def _listings(self) -> None:
+        holder = f"creator = {owner_name(str(MEDIUM_OWNER))}"
+        named = _first(self.list, f"SELECT {owner_name(str(MEDIUM_OWNER))}")
+        deep = self.works // 10 * 9
+        for name, options, condition, offset in (
+            ("first page", [], "true", 0),
+            ("deep page", ["--offset", str(deep)], "true", deep),
+            ("works of one owner", ["--rightsholder", named], holder, 0),
+            ("works of one licence", ["--licence", "CC0-1.0"], "license IN ('CC0-1.0', 'CC0')", 0),
+        ):
+            self.pair(f"listing: {name}", ["works", *options], rival.listing(condition, offset))
+
+    def _exposure(self) -> None:
+        """Last, because the members are rows that no event added."""
+        if "exposure" not in self.measured:
+            self._add_members()
+        holder = f"creator = {owner_name(str(MEDIUM_OWNER))}"
+        named = _first(self.list, f"SELECT {owner_name(str(MEDIUM_OWNER))}")
+        # Status 1: the members' folders are not there, which is a finding.
+        self.pair(
+            "exposure", ["exposure", "--rightsholder", named], rival.exposure(holder, range(MEMBERS)), statuses=(1,)
+        )
+
+    def _encoding(self) -> str:
+        with Registry.open(self.home).connection() as connection:
+            return str(connection.execute("SELECT id FROM encoding ORDER BY rowid LIMIT 1").fetchall()[0][0])
+
+    def _add_members(self) -> None:
+        encoding = self._encoding()
+        with Registry.open(self.home).connection() as connection:
+            if connection.execute("FROM member").fetchone():
+                return
+            connection.execute("INSERT INTO ensemble VALUES ('e', ?, '{}', TIMESTAMPTZ '2026-03-14')", [encoding])
+            connection.execute(
+                "INSERT INTO member SELECT 'm' || range, 'e', range, 1, 'trained', '{\"withdrawn_through\": null}', "
+                "sha256('a' || range), sha256('b' || range), sha256('c' || range), TIMESTAMPTZ '2026-03-14' FROM range(?)",
+                [MEMBERS],
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Rows of the main tables."""
+        with Registry.open(self.home).connection() as connection:
+            return {
+                table: int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]) for table in SEALED
+            }
+
+
+def _ratio(ours: Measured, theirs: Measured, name: str) -> float:
+    return round(ours[name] / theirs[name], 2)
+
+
+def _first(_list: Path, query: str) -> str:
+    with duckdb.connect() as connection:
+        return str(connection.execute(query).fetchall()[0][0])
+
+
+def main() -> int:
+    """Measure, write the result, and return 1 if the claim does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("works", type=int)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--memory", default="3GB")
+    parser.add_argument("--nested", action="store_true", help="also give codes that nest")
+    arguments = parser.parse_args()
+    os.environ[MEMORY_VARIABLE] = arguments.memory
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        run = Run(folder, arguments.works, arguments.memory)
+        run.everything(nested=arguments.nested)
+        results = {"works": arguments.works, "memory": arguments.memory, "rows": run.counts(), "steps": run.measured}
+    return conclude(f"registry_size/{arguments.works}", "", True, results, ("creditline", "duckdb", "pyarrow", "numpy"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
