@@ -32,6 +32,8 @@ from registry.export.cells import csv_cells, joined, json_texts, quoted, spreads
 from registry.home import write_atomically
 
 SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
+_AT_ONCE = 65_536
+"""Rows that become texts together."""
 
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader
 
@@ -105,7 +107,7 @@ def write_rows(
         UsageError: two columns have one name, or the format cannot hold a column.
         InputError: the query breaks off.
     """
-    reader = rows.to_reader(max_chunksize=65_536) if isinstance(rows, pa.Table) else rows
+    reader = rows.to_reader(max_chunksize=_AT_ONCE) if isinstance(rows, pa.Table) else rows
     repeated = sorted({name for name in reader.schema.names if reader.schema.names.count(name) > 1})
     if repeated:
         raise UsageError(f"several columns have the name {repeated[0]!r}; give them different ones with AS")
@@ -168,11 +170,11 @@ def _write_json(rows: pa.RecordBatchReader, file: BinaryIO, form: _Form) -> int:
 
 
 def _batches(rows: pa.RecordBatchReader) -> Iterable[pa.RecordBatch]:
-    """The batches with rows; an error of the query becomes an InputError."""
+    """The rows, so many together; an error of the query becomes an InputError."""
     try:
         for batch in rows:
-            if batch.num_rows:
-                yield batch
+            for start in range(0, batch.num_rows, _AT_ONCE):
+                yield batch.slice(start, _AT_ONCE)
     except (pa.ArrowException, OSError, duckdb.Error) as error:
         raise InputError(f"the listing broke off: {str(error).splitlines()[0]}; nothing was written") from error
 

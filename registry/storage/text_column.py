@@ -30,6 +30,15 @@ class TextColumn(Sequence[str]):
             return [self[each] for each in range(*place.indices(len(self)))]
         return str(self._column[int(place)].as_py())
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Sequence)
+            and len(other) == len(self)
+            and all(ours == theirs for ours, theirs in zip(self, other, strict=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list, to which it may be equal
+
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _AT_ONCE):
             yield from self._column.slice(start, _AT_ONCE).to_pylist()

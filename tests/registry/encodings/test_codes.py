@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from registry.encodings import codes
-from registry.encodings.words import bits, words_of_bits, words_of_ranks
+from registry.encodings.words import bits, per_member, words_of_bits, words_of_ranks
 from registry.errors import CapacityError, UsageError
 
 SMALL = [(n, h) for n in range(2, 10) for h in range(1, n)]
@@ -72,6 +72,15 @@ def test_words_and_their_bits_are_inverse(sized: tuple[int, list[int]]) -> None:
     """Any number of members, no word at all too."""
     n, words = sized
     assert words_of_bits(bits(words, n)).tolist() == words
+
+
+@given(st.integers(2, 64), st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**40)), max_size=20))
+@settings(max_examples=60, deadline=None)
+def test_members_are_counted_without_their_bits(n: int, units: list[tuple[int, int]]) -> None:
+    """As the product with the bits of the codes; bits beyond the members do not count."""
+    words = np.array([code for code, _ in units], np.uint64)
+    values = np.array([value for _, value in units], np.int64)
+    assert per_member(words, values, n).tolist() == (values @ bits(words, n)).tolist()
 
 
 def test_ranks_are_those_of_the_combinatorial_number_system() -> None:

@@ -4,6 +4,7 @@ out.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from registry.doctor import examine
 from registry.encodings.codes import codes_of
 from registry.encodings.extension import extend_encoding
 from registry.encodings.store import UnitTable, create_encoding, load_units
-from registry.encodings.works import LAWFUL
+from registry.encodings.works import LAWFUL, group_sizes, unit_count, unit_works
 from registry.errors import CapacityError, NotFoundError, UsageError
 from registry.home import Home
 from registry.ingest.owners.table import OwnerTable
@@ -141,6 +142,31 @@ def test_the_same_works_have_the_same_encoding_in_any_registry(filled: Registry,
     for kind in ("asset", "rightsholder"):
         ids = {create_encoding(where, kind, None, 6, 3, 0, NOW).id for where in (filled, other)}
         assert len(ids) == 1
+
+
+@pytest.mark.parametrize("permissions", [LAWFUL, {Permission.PERMITTED}, {Permission.WITHDRAWN}])
+def test_units_and_groups_are_counted_as_they_are_made(filled: Registry, permissions: set[Permission]) -> None:
+    """The counts by which sizes are chosen are those of the works with their texts."""
+    column = "odd.'name\"/~"
+    with filled.connection() as connection:
+        for kind, name in (("asset", None), ("rightsholder", None), ("column", column)):
+            count = unit_count(connection, kind, name, permissions)
+            if not count:
+                with pytest.raises(NotFoundError):
+                    unit_works(connection, kind, name, permissions)
+                continue
+            numbers = unit_works(connection, kind, name, permissions)["unit_number"].to_pylist()
+            assert count == 1 + max(numbers)
+        for within in ("rightsholder", column):
+            sizes, without = group_sizes(connection, within, permissions)
+            if unit_count(connection, "asset", None, permissions):
+                groups = unit_works(connection, "asset", None, permissions, within)["group_number"].to_pylist()
+                assert without == groups.count(None)
+                assert sorted(sizes.tolist()) == sorted(
+                    Counter(group for group in groups if group is not None).values()
+                )
+            else:
+                assert (sizes.tolist(), without) == ([], 0)
 
 
 def test_what_cannot_be_encoded_is_refused_with_what_there_is(filled: Registry, tmp_path: Path) -> None:
