@@ -70,14 +70,26 @@ def unit_works(
     key, label, order = _unit_of(unit_kind, column)
     group = "" if within is None else _GROUP.format(*_group_of(within))
     connection.register("probes", _NO_WORKS if probes is None else probes)
+    number = "0" if unit_kind == "asset" else f"dense_rank() OVER (ORDER BY {order}) - 1"
     # The fragments are chosen above; the columns' names enter as escaped literals.
-    works = connection.execute(
-        f"SELECT asset_id, sha256, dense_rank() OVER (ORDER BY {order}) - 1 AS unit_number, "  # noqa: S608
-        f"{key} AS key, {label} AS label{group} FROM ({ASSET_RIGHTS}) ANTI JOIN probes USING (asset_id) "
-        f"WHERE {_USABLE} AND list_contains(?, permission) AND {key} IS NOT NULL AND {key} <> '' ORDER BY asset_id",
-        [[str(permission) for permission in permissions]],
-    ).to_arrow_table()
+    query = (
+        f"SELECT asset_id, sha256, {number} AS unit_number, {key} AS key, {label} AS label{group} "  # noqa: S608
+        f"FROM ({ASSET_RIGHTS}) ANTI JOIN probes USING (asset_id) WHERE asset_id BETWEEN ? AND ? AND {_USABLE} "
+        f"AND list_contains(?, permission) AND {key} IS NOT NULL AND {key} <> '' ORDER BY asset_id"
+    )
+    listed = [str(permission) for permission in permissions]
+    last = number_of(connection, "SELECT coalesce(max(id), -1) FROM asset")
+    # Numbers of other units, and of groups, are ranks among all works.
+    block = _BLOCK if unit_kind == "asset" and within is None else last + 1
+    parts = [
+        connection.execute(query, [first, min(last, first + block - 1), listed]).to_arrow_table()
+        for first in range(0, max(last, 0) + 1, max(block, 1))
+    ]
     connection.unregister("probes")
+    works = pa.concat_tables(parts)
+    if unit_kind == "asset":
+        place = works.schema.get_field_index("unit_number")
+        works = works.set_column(place, "unit_number", pa.array(np.arange(works.num_rows)))
     if not works.num_rows:
         _refuse_if_all_forbidden(connection, permissions)
         known = ", ".join(attribute_names(connection)) or "none"
@@ -130,6 +142,8 @@ def group_sizes(
     return works[grouped], int(works[~grouped].sum())
 
 
+_BLOCK = 4 * 122_880
+"""Works that are read together, so that only the result grows with the works."""
 _NO_WORKS = pa.table({"asset_id": pa.array([], pa.int64())})
 _GROUP = (
     ", CASE WHEN {1} IS NULL THEN NULL ELSE dense_rank() OVER (PARTITION BY {1} IS NULL ORDER BY {1}) - 1 END "

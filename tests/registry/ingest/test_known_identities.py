@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.ingest.bulk import store
+from registry.ingest.bulk import ListReport, store
 from registry.ingest.store.known_identities import KnownIdentities
 from registry.storage.database import Registry
 from tests.registry.ingest.lists.reading import write_parquet
@@ -78,7 +78,7 @@ def test_a_long_list_is_matched_as_a_short_one(
     take(registry, earlier, rightsholder="Ada Example")
     listed = write_parquet(tmp_path / "works.parquet", {"sha256": pa.array(hashes, pa.string())})
     other = write_parquet(tmp_path / "other.parquet", {"sha256": pa.array([f"{8:064x}"], pa.string())})
-    seen = []
+    seen: list[ListReport | None] = []
 
     def another(_rows: pa.Table) -> None:
         seen.append(take(registry, other, rightsholder="Zoe Example") if len(seen) == 2 else None)
