@@ -5,7 +5,7 @@ permissions, finds exposed members and examines the whole record. Each operation
 of its own, and right after it the same operation as plain SQL over plain tables, with the same
 limit on memory. The members are rows alone: none is trained here.
 
-    python -m benchmarks.registry_size WORKS [--folder FOLDER] [--memory 3GB] [--nested]
+    python -m benchmarks.registry_size WORKS [--folder FOLDER] [--memory 3GB]
 
 With FOLDER, an interrupted run goes on where it ended: what was measured is kept there.
 """
@@ -90,7 +90,7 @@ class Run:
 
         self.step(name, measure)
 
-    def everything(self, *, nested: bool) -> None:
+    def everything(self) -> None:
         """All steps in order."""
         self.step("list", self._write_list)
         if "intake" not in self.measured:
@@ -107,8 +107,6 @@ class Run:
         (self.folder / "bare.parquet").unlink(missing_ok=True)
         self.pair("permission", ["check", self._encoding()], rival.permission())
         self.pair("doctor", ["doctor"], rival.doctor(SEALED), own=True)
-        if nested:
-            self.step("encode nested", lambda: creditline(["encode"], self.home.root))
         self._exposure()
 
     def _write_list(self) -> Measured:
@@ -182,14 +180,13 @@ def main() -> int:
     parser.add_argument("works", type=int)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--memory", default="3GB")
-    parser.add_argument("--nested", action="store_true", help="also give codes that nest")
     arguments = parser.parse_args()
     os.environ[MEMORY_VARIABLE] = arguments.memory
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         run = Run(folder, arguments.works, arguments.memory)
-        run.everything(nested=arguments.nested)
+        run.everything()
         rows = run.counts()
         held = run.largest() < MAXIMUM_MEMORY and rows["unit"] == rows["units of plain SQL"]
         results = {"works": arguments.works, "memory": arguments.memory, "rows": rows, "steps": run.measured}
