@@ -19,7 +19,11 @@ SHARE = 4
 LEAST = 2**30
 """Bytes that it may use however small the machine is."""
 
-_AMOUNT = re.compile(r"[1-9]\d{0,8}(\.\d{1,3})? ?[KMGT]i?B", re.IGNORECASE)
+LEAST_SET = 64 * 10**6
+"""Bytes below which a setting is refused: with less, DuckDB cannot even read the tables."""
+
+_AMOUNT = re.compile(r"(?P<number>\d{1,9}(\.\d{1,3})?) ?(?P<unit>[KMGT])(?P<binary>i?)B", re.IGNORECASE)
+_POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Where Linux states the limit of a container, in its two versions."""
 
@@ -33,9 +37,16 @@ def memory_limit() -> str:
     stated = os.environ.get(MEMORY_VARIABLE, "").strip()
     if not stated:
         return f"{max(LEAST, machine_memory() // SHARE) // 2**20}MiB"
-    if not _AMOUNT.fullmatch(stated):
-        raise UsageError(f"got {MEMORY_VARIABLE}={stated[:80]!r}, expected an amount of memory such as 500MB or 8GB")
+    amount = _AMOUNT.fullmatch(stated)
+    if not amount or _bytes_of(amount) < LEAST_SET:
+        raise UsageError(
+            f"got {MEMORY_VARIABLE}={stated[:80]!r}, expected an amount of memory of at least 64MB, such as 500MB or 8GB"
+        )
     return stated
+
+
+def _bytes_of(amount: re.Match[str]) -> float:
+    return float(amount["number"]) * (1024 if amount["binary"] else 1000) ** _POWERS[amount["unit"].upper()]
 
 
 def machine_memory() -> int:

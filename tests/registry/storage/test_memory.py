@@ -45,11 +45,13 @@ def test_a_container_counts_as_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_
         assert machine_memory() == (expected or max(whole, machine_memory()))
 
 
-@pytest.mark.parametrize("stated", ["0GB", "lots", "-1GB", "1", "1GB; DROP TABLE asset", "9" * 99 + "GB"])
+@pytest.mark.parametrize(
+    "stated", ["0GB", "63.9MB", "1KiB", "lots", "-1GB", "1", "1GB; DROP TABLE asset", "9" * 99 + "GB"]
+)
 def test_what_is_no_amount_is_named(monkeypatch: pytest.MonkeyPatch, stated: str) -> None:
     """In one line, before the registry is opened."""
     monkeypatch.setenv(MEMORY_VARIABLE, stated)
-    with pytest.raises(UsageError, match=f"got {MEMORY_VARIABLE}=.*, expected an amount of memory such as"):
+    with pytest.raises(UsageError, match=f"got {MEMORY_VARIABLE}=.*, expected an amount of memory of at least 64MB"):
         memory_limit()
 
 
