@@ -5,7 +5,7 @@ permissions, finds exposed members and examines the whole record. Each operation
 of its own, and right after it the same operation as plain SQL over plain tables, with the same
 limit on memory. The members are rows alone: none is trained here.
 
-    python -m benchmarks.registry_size WORKS [--folder FOLDER] [--memory 3GB]
+    python -m benchmarks.registry_size [WORKS] [--folder FOLDER] [--memory 3GB]
 
 With FOLDER, an interrupted run goes on where it ended: what was measured is kept there.
 """
@@ -177,7 +177,7 @@ def _medium_owner() -> tuple[str, str]:
 def main() -> int:
     """Measure, write the result, and return 1 if the claim does not hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("works", type=int)
+    parser.add_argument("works", type=int, nargs="?", default=1_000_000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--memory", default="3GB")
     arguments = parser.parse_args()

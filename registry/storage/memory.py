@@ -46,7 +46,7 @@ def memory_limit() -> str:
 
 
 def _bytes_of(amount: re.Match[str]) -> float:
-    return float(amount["number"]) * (1024 if amount["binary"] else 1000) ** _POWERS[amount["unit"].upper()]
+    return float(amount["number"]) * float((1024 if amount["binary"] else 1000) ** _POWERS[amount["unit"].upper()])
 
 
 def machine_memory() -> int:
