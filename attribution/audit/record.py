@@ -41,6 +41,7 @@ from registry.ids import content_id, sha256_of_file
 from registry.outputs.grades import LOOK_ALIKES
 from registry.outputs.history import CHOSEN_BY_DEFAULT, grades_on_record
 from registry.outputs.queries import check_subject
+from registry.outputs.searches import SEARCHED
 from registry.storage import tables
 from registry.storage.database import Registry
 
@@ -178,6 +179,9 @@ def audit_id_of(context: AuditContext, subject: Subject) -> str:
         "parts": [part.to_json() for part in choice.parts],
         "graded": choice.grade is not None,
     }
+    if context.encoded.index.single:
+        searches = {one.name: one.searches(len(context.encoded.source)) for one in context.rankers}
+        ranker |= {"searches": found} if (found := {name: how for name, how in searches.items() if how}) else {}
     request = {"subject": asdict(subject), "settings": asdict(context.settings), "ranker": ranker, "keeps": KEEPS}
     if subject.kind == "image":
         request["asks"] = SEEN_METHOD
@@ -249,6 +253,7 @@ def record_audit(context: AuditContext, found: Findings, shown: Counterfactuals 
         ranker={
             **context.choices.of(found.subject.kind).to_json(context.rankers),
             "shortlist": found.shortlisted.sources,
+            **({SEARCHED: dict(found.shortlisted.searched)} if found.shortlisted.searched else {}),
             **_how_chosen(context),
         },
         test=_test_facts(context, found),

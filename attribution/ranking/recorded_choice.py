@@ -147,6 +147,8 @@ def ranker_inputs(
     scores: Path | None = None,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
     device: str = "cpu",
+    *,
+    indexed: bool = True,
 ) -> RankerInputs:
     """Inputs for rankers of an ensemble's works; the reference model is opened if needed."""
     opened = partial(open_reference_model, registry, ensemble.id)
@@ -162,6 +164,7 @@ def ranker_inputs(
         settings.network,
         settings.network.text_features if settings.label_column is not None else None,
         device,
+        indexed,
     )
 
 

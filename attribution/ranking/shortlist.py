@@ -9,8 +9,9 @@ a scale and a fusion, which order the display and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -19,7 +20,7 @@ from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.rankers.fusion import WeightedRanker
 from attribution.ranking.rankers.interface import Images, Query, Ranker, blocks
 from attribution.ranking.rankers.kernel import mean_squared_differences
-from attribution.ranking.rankers.scan import Scanned, UnitIndex, scan, scores_of_units
+from attribution.ranking.rankers.scan import Scanned, UnitIndex, scan, scan_candidates, scores_of_units
 from registry.errors import UsageError
 
 WORK_BANDWIDTH = 0.01
@@ -58,6 +59,8 @@ class Shortlisted:
     """Per unit, its closest works: row, mean squared difference, weight."""
     passed_over: tuple[tuple[int, int], ...]
     """Units, with rank, that cannot be tested and ranked above the last listed unit."""
+    searched: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By ranker, how very many works were searched; a ranker that compares all is not in it."""
 
     def blind_order(self, length: int) -> Int64[np.ndarray, " place"]:
         """The best units, testable or not, in an order independent of the codes."""
@@ -115,6 +118,8 @@ class _Ranked:
     scanned: Scanned
     covers: list[bool]
     """Per image, whether the ranker has scores for it."""
+    searched: Mapping[str, Any]
+    """How very many works were searched; empty: all were compared, as always."""
 
     def orders_of(self, image: int) -> list[Order]:
         if not self.covers[image]:
@@ -141,10 +146,17 @@ def _shortlists(
     ranked = []
     for ranker in rankers:
         query = ranker.prepare(images, encoded.source)
-        scanned = scan(query, encoded.source.pixels, len(images), len(ranker.scales), encoded.index, keep)
+        # The sum over the works of a unit needs all of them.
+        candidates = query.candidates() if encoded.index.single else None
+        pixels, scales = encoded.source.pixels, len(ranker.scales)
+        if candidates is None:
+            scanned = scan(query, pixels, len(images), scales, encoded.index, keep)
+        else:
+            scanned = scan_candidates(query, candidates, len(pixels), scales, encoded.index, keep)
+        searched = query.searched(used=candidates is not None)
         names = images.names or (frozenset(),) * len(images)
         covers = [ranker.covers(*known) for known in zip(names, images.prompts, strict=True)]
-        ranked.append(_Ranked(ranker, query, scanned, covers))
+        ranked.append(_Ranked(ranker, query, scanned, covers, searched))
     chosen, passed_over, orders = [], [], []
     for image in range(len(images)):
         listed = [order for one in ranked for order in one.orders_of(image)]
@@ -165,12 +177,14 @@ def _shortlists(
         orders.append(tuple(listed))
     union = np.unique(np.concatenate(chosen))
     scores = _fused_scores(ranked, encoded, parts, union, len(images))
-    found = []
+    found, searched = [], {one.ranker.name: one.searched for one in ranked if one.searched}
     for image, units in enumerate(chosen):
         own = scores[image, np.searchsorted(union, units)]
         display = np.argsort(-own, kind="stable")
         works, pictures = closest_works(encoded, images.values[image], units[display], works_per_unit)
-        found.append(Shortlisted(units[display], own[display], pictures, orders[image], works, passed_over[image]))
+        found.append(
+            Shortlisted(units[display], own[display], pictures, orders[image], works, passed_over[image], searched)
+        )
     return found
 
 

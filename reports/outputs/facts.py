@@ -288,6 +288,9 @@ class Method(Facts):
     ranker: str
     bandwidth: float | None
     member_lds: MemberScore | NotMeasured
+    searched: list[str] = Field(
+        description="How rankers searched very many works, with the recall of an index; empty: all were compared."
+    )
     statistic: str
     steps: int | None
     decoys: int

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry.errors import IntegrityError
+from registry.outputs.searches import searched_works
 from registry.outputs.shares import Received, shares_of, unattributed_of
 from registry.storage import tables
 from reports.facts import NotMeasured
@@ -39,6 +40,7 @@ def read_method(audit: tables.Audit, evaluation: Sequence[str]) -> Method:
             ranker=str(ranker.get("name", "not recorded")),
             bandwidth=ranker.get("bandwidth"),
             member_lds=_member_score(ranker.get("member_lds") or {}),
+            searched=searched_works(ranker),
             statistic=str(test["statistic"]),
             steps=test.get("steps"),
             decoys=int(test["decoys"]),

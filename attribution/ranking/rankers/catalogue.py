@@ -72,6 +72,8 @@ class RankerInputs:
     """The members' text encoder; None: the works have no texts."""
     device: str = "cpu"
     """Where adapters are differentiated."""
+    indexed: bool = True
+    """Whether rankers by embedding may search very many works through an index."""
 
     @property
     def default(self) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ def make_ranker(name: str, inputs: RankerInputs) -> Ranker:
         from attribution.ranking.rankers.feature_kernel import FeatureKernel
 
         embedding = mobilenet(inputs.weights) if name == MOBILENET else open_clip_embedding()
-        return FeatureKernel(embedding, inputs.on_progress)
+        return FeatureKernel(embedding, inputs.on_progress, indexed=inputs.indexed)
     if name == LPIPS:
         return _lpips(inputs)
     if name == BASE_GRADIENTS:
@@ -188,7 +190,7 @@ def _lpips(inputs: RankerInputs) -> Ranker:
             f"the ranker {LPIPS} needs the weights of LPIPS's network: `creditline audit --lpips alex` downloads them once, "
             f"hash checked, or {WEIGHTS_VARIABLE} names a file"
         )
-    return FeatureKernel(lpips_embedding(weights), inputs.on_progress)
+    return FeatureKernel(lpips_embedding(weights), inputs.on_progress, indexed=inputs.indexed)
 
 
 def make_rankers(names: Sequence[str], inputs: RankerInputs) -> list[Ranker]:

@@ -3,21 +3,26 @@
 Features come from an :class:`Embedding`, any function from images in [0, 1] to vectors, scaled to
 length 1. On them the kernel is that of :mod:`attribution.ranking.rankers.kernel`: exp(-||f(y) -
 f(x)||^2 / tau). Features of works are kept in half precision
-(:mod:`attribution.ranking.rankers.work_features`).
+(:mod:`attribution.ranking.rankers.work_features`). Those of very many works may be searched through
+an index (:mod:`attribution.ranking.rankers.nearest`).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32
 
-from attribution.ranking.rankers.interface import ArrayRows, Images, Query, Ranker, Works
+from attribution.ranking.rankers.interface import ArrayRows, Candidates, Images, Query, Ranker, Rows, Works
 from attribution.ranking.rankers.kernel import KernelQuery, of_length_one
+from attribution.ranking.rankers.nearest.index import settings as index_settings
+from attribution.ranking.rankers.nearest.library import MOST_VALUES
+from attribution.ranking.rankers.nearest.search import FeatureSearch, why_exact
 from attribution.ranking.rankers.work_features import FeatureFile, work_features
+from registry.ids import sha256_of
 
 BANDWIDTHS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """tau: squared distances of vectors of length 1, from 0 to 4; about 1 for unrelated pictures."""
@@ -59,15 +64,25 @@ class FeatureKernel(Ranker):
     scales = BANDWIDTHS
 
     def __init__(
-        self, embedding: Embedding, on_progress: Callable[[int, int], object] = lambda _done, _total: None
+        self,
+        embedding: Embedding,
+        on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+        *,
+        indexed: bool = True,
     ) -> None:
-        """``on_progress`` gets (works embedded now, works in all)."""
-        self.embedding, self.on_progress = embedding, on_progress
+        """``on_progress`` gets (works embedded now, works in all); ``indexed``: whether very many
+        works may be searched through an index.
+        """
+        self.embedding, self.on_progress, self.indexed = embedding, on_progress, indexed
         self.name = embedding.name
-        self._features: tuple[Works, ArrayRows] | None = None
+        self._features: tuple[Works, ArrayRows, FeatureSearch] | None = None
 
     def settings(self) -> dict[str, Any]:
         return {"weights_sha256": self.embedding.sha256}
+
+    def searches(self, works: int) -> Mapping[str, Any]:
+        searched = why_exact(works, wanted=self.indexed) is None and self.embedding.width <= MOST_VALUES
+        return index_settings() if searched else {}
 
     def prepare(self, images: Images, works: Works) -> Query:
         if self._features is None or self._features[0] is not works:
@@ -77,6 +92,7 @@ class FeatureKernel(Ranker):
                 "width": self.embedding.width,
             }
             texts = works.texts if self.embedding.reads_texts else None
+            kind = sha256_of(content)
             if texts is not None:
                 content["texts"] = texts.sha256
 
@@ -84,11 +100,30 @@ class FeatureKernel(Ranker):
                 return embedded(self.embedding, pictures, () if texts is None else texts.of(rows))
 
             file = FeatureFile(self.embedding.name, content, self.embedding.width, np.float16)
-            self._features = works, work_features(file, works, images.shape, compute, self.on_progress)
-        rows = self._features[1]
+            found = work_features(file, works, images.shape, compute, self.on_progress)
+            path = None if works.folder is None else file.path(works, works.folder)
+            search = FeatureSearch(found, path, kind, self.indexed, self.on_progress)
+            self._features = works, found, search
+        _, rows, search = self._features
         # KernelQuery divides means of squared differences; tau here divides sums.
         own = embedded(self.embedding, images.pictures, images.texts)
-        return KernelQuery(own, rows, [tau / rows.width for tau in self.scales])
+        return FeatureQuery(own, rows, [tau / rows.width for tau in self.scales], search)
+
+
+class FeatureQuery(KernelQuery):
+    """The kernel of a few images on features, which an index may search."""
+
+    def __init__(
+        self, images: Float32[np.ndarray, "image value"], rows: Rows, bandwidths: Sequence[float], search: FeatureSearch
+    ) -> None:
+        super().__init__(images, rows, bandwidths)
+        self.search = search
+
+    def candidates(self) -> Candidates | None:
+        return self.search.candidates(self.images)
+
+    def searched(self, *, used: bool) -> Mapping[str, Any]:
+        return self.search.facts(used=used)
 
 
 def embedded(

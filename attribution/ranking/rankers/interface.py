@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -196,6 +196,16 @@ class Works:
         return cls(ArrayRows(values), np.arange(len(values)), [])
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The works that can be among the best for each image, so that not all must be scored."""
+
+    rows: tuple[Int64[np.ndarray, " row"], ...]
+    """Per image, ascending."""
+    drawn: Int64[np.ndarray, " row"]
+    """Works drawn at random, ascending: they stand for all others in the mean of all scores."""
+
+
 class Query(ABC):
     """One ranker's scores for a few images, on demand."""
 
@@ -207,6 +217,20 @@ class Query(ABC):
     @abstractmethod
     def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
         """Log scores of some works, up to a constant by image and scale; larger is likelier."""
+
+    def candidates(self) -> Candidates | None:
+        """The works that alone need to be scored, where there are very many; None: score all.
+
+        They depend on the images and the works alone: neither on codes, nor on how many are listed.
+        """
+        return None
+
+    def searched(self, *, used: bool) -> Mapping[str, Any]:  # noqa: ARG002 - for queries with an index
+        """How very many works were searched, for the record; empty: all were compared, as always.
+
+        ``used``: whether :meth:`candidates` named the works.
+        """
+        return {}
 
 
 class Ranker(ABC):
@@ -235,6 +259,10 @@ class Ranker(ABC):
 
     def settings(self) -> dict[str, Any]:
         """Everything beside name and scales that decides scores: part of an audit's identity."""
+        return {}
+
+    def searches(self, works: int) -> Mapping[str, Any]:  # noqa: ARG002 - for methods with an index
+        """Everything that decides which of so many works are scored; empty: all are."""
         return {}
 
     def score(

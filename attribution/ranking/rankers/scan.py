@@ -6,6 +6,9 @@ the sums over the units that each member saw. Scores are logarithms up to a cons
 are relative to the largest logarithm so far and are rescaled when it grows.
 
 If units have many works, the scores of each unit's works are summed first.
+
+Where an index names the works that can be among the best, only these are scored
+(:func:`scan_candidates`).
 """
 
 from __future__ import annotations
@@ -17,11 +20,13 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from attribution.ranking.rankers.interface import Query, RowIndex, Rows, blocks
+from attribution.ranking.rankers.interface import Candidates, Query, RowIndex, Rows, blocks
 
 NOTHING = -3e38
 """Logarithm of 0, but finite, so that it can be subtracted from itself."""
 UNITS_AT_ONCE, ROWS_AT_ONCE = 65_536, 1024
+SCORES_AT_ONCE = 2**22
+"""Scores of drawn works in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +123,43 @@ def scan(
             units = index.present[start : start + UNITS_AT_ONCE]
             tally.add(units, summed[:, :, units])
     return tally.result(len(index.present) - np.isin(absent, index.present).astype(np.int64))
+
+
+def scan_candidates(
+    query: Query, candidates: Candidates, works: int, scales: int, index: UnitIndex, keep: int
+) -> Scanned:
+    """Score only the works that can be among the best; units have at most one work each.
+
+    The best units are the best of the candidates. Sums over all works are estimated: the candidates
+    count as they are, and the drawn works that are no candidates stand for all others.
+    """
+    order, shape = [], (len(candidates.rows), scales)
+    peak, total, squares = np.empty(shape), np.empty(shape), np.empty(shape)
+    step = max(1, SCORES_AT_ONCE // (len(candidates.rows) * scales))
+    parts = [candidates.drawn[start : start + step] for start in range(0, len(candidates.drawn), step)]
+    drawn = np.concatenate([query.log_scores(part) for part in parts], axis=2).astype(np.float64)
+    for image, rows in enumerate(candidates.rows):
+        own = query.log_scores(rows)[image].astype(np.float64)
+        others = drawn[image][:, ~np.isin(candidates.drawn, rows, assume_unique=True)]
+        share = (works - len(rows)) / max(1, others.shape[1])
+        peak[image] = 0.0 if query.additive else np.maximum(own.max(axis=1), others.max(axis=1, initial=NOTHING))
+        orders = range(1) if query.same_order else range(scales)
+        units, none = index.unit_of_work[rows], (np.empty(0), np.empty(0, dtype=np.int64))
+        order.append([_better(*none, own[scale], units, keep)[1] for scale in orders])
+        if not query.additive:
+            own, others = np.exp(own - peak[image][:, None]), np.exp(others - peak[image][:, None])
+        total[image] = own.sum(axis=1) + share * others.sum(axis=1)
+        squares[image] = (own**2).sum(axis=1) + share * (others**2).sum(axis=1)
+    places = min(len(one) for orders in order for one in orders)
+    return Scanned(
+        order=np.array([[one[:places] for one in orders] for orders in order], dtype=np.int64),
+        peak=peak,
+        total=total,
+        squares=squares,
+        seen=np.zeros((*shape, 0)),
+        units=np.full(shape[0], len(index.present)),
+        additive=query.additive,
+    )
 
 
 def summed_scores(

@@ -76,6 +76,13 @@ def audit(
             show_default="all",
         ),
     ] = None,
+    index: Annotated[
+        bool,
+        typer.Option(
+            help="Let rankers by embedding search five million works and more through an index, if creditline[index] is "
+            "installed."
+        ),
+    ] = True,
     lpips: LpipsOption = None,
     lpips_file: LpipsFileOption = None,
     ensemble: EnsembleOption = None,
@@ -113,6 +120,7 @@ def audit(
     from attribution.images import check_images
     from attribution.ranking.recorded_choice import ranker_inputs, rankers_to_use
     from registry.outputs.queries import candidates_of, named_ensemble, samples_of
+    from registry.outputs.searches import searched_works
     from registry.storage.tables import Sample
     from registry.works.queries import find_by_prefix
     from reports.seen.facts import Seen
@@ -158,7 +166,7 @@ def audit(
                 raise IntegrityError(f"sample {own[0].id}: {NOT_ITS_MEMBERS}; restore the registry from a copy")
             task = progress.add_task("preparing", total=None)
             advance = partial(_advance, progress, task)
-            needs = ranker_inputs(registry, reference, weights, scores, advance, where.name)
+            needs = ranker_inputs(registry, reference, weights, scores, advance, where.name, indexed=index)
             used = rankers_to_use(registry, chosen.id, ranker or (), needs)
             auditor = Auditor.prepare(registry, reference, settings, where, used, perceptual)
             if images and registry.writable:
@@ -202,6 +210,8 @@ def audit(
         for passed in fact["test"].get("not_tested", []):
             unit = f"unit {passed['unit']}, ranked {passed['rank']},"
             narrate(f"{fact['output']}: {unit} was not tested: {passed['reason']}")
+    for sentence in dict.fromkeys(sentence for fact in facts for sentence in searched_works(fact["ranker"])):
+        narrate(sentence)
     narrate_not_measured(lpips, perceptual)
     if together is not None:
         found = sum(each["q"] <= together["rate"] for each in together["tested"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attribution.ranking.rankers.interface import Images, Query, Ranker, Works, dense_scores
+from attribution.ranking.rankers.interface import Candidates, Images, Query, Ranker, Works, dense_scores
 from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
-from attribution.ranking.rankers.scan import UnitIndex, scan, scores_of_units, summed_scores
+from attribution.ranking.rankers.scan import UnitIndex, scan, scan_candidates, scores_of_units, summed_scores
 from registry.encodings.codes import codes_of
 from registry.encodings.words import bits
 
@@ -53,6 +53,26 @@ def test_a_scan_is_what_all_scores_at_once_give(ranker: Ranker, units: int) -> N
     for image in range(3):
         for order, row in enumerate(found.order[image]):
             np.testing.assert_allclose(summed[image, order][row], np.sort(summed[image, order])[::-1][:7], rtol=1e-3)
+
+
+def test_candidates_alone_give_the_best_units_and_nearly_the_same_sums() -> None:
+    """The best of the candidates, each image by its own; the drawn works stand for the others.
+
+    With all other works drawn, sums are those of the scan of all works.
+    """
+    query, works = query_of(PixelKernel())
+    units = np.random.default_rng(1).permutation(WORKS)
+    index, scales = UnitIndex.of(units, WORKS), len(PixelKernel.scales)
+    exact = scan(query, works.pixels, 3, scales, index, 20)
+    row_of_unit = np.argsort(units)
+    rows = tuple(np.sort(row_of_unit[image[0]]) for image in exact.order)
+    for drawn, tolerance in ((np.arange(WORKS), 1e-5), (np.arange(0, WORKS, 2), 0.5)):
+        found = scan_candidates(query, Candidates(rows, drawn), WORKS, scales, index, 7)
+        assert found.order.tolist() == exact.order[:, :, :7].tolist()
+        np.testing.assert_allclose(found.peak, exact.peak, rtol=1e-5)
+        np.testing.assert_allclose(found.mean(), exact.mean(), rtol=tolerance)
+        np.testing.assert_allclose(found.deviation(), exact.deviation(), rtol=tolerance)
+        assert found.units.tolist() == exact.units.tolist()
 
 
 @pytest.mark.parametrize("ranker", RANKERS, ids=lambda ranker: ranker.name)

@@ -73,7 +73,7 @@ class Gradients(FeatureKernel):
     ) -> None:
         """``views``: noised views of a picture; with few of them a gradient is mostly noise."""
         self.gradients = GradientEmbedding(model, views)
-        super().__init__(self.gradients, on_progress)
+        super().__init__(self.gradients, on_progress, indexed=False)  # too many values to index
 
     def settings(self) -> dict[str, Any]:
         return {
