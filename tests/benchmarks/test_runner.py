@@ -21,6 +21,7 @@ MODULES = [
     if not info.name.endswith("__main__")
 ]
 NEED_ARGUMENTS = {
+    "auditing.nearest_works",
     *("base_model", "firmness", "imitation", "seen", "shares", "text_to_image", "evidence.nested_codes"),
     *("grades.held_out_sizes", "grades.joint_effects", "grades.kept_ablations", "grades.verdict_sizes"),
     *("lds.choice", "lds.compare", "lds.gradient_study", "lds.rightsholders"),
