@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -63,7 +64,7 @@ def listed(_runner: Runner, _state: State, folder: Path) -> Commands:
     numbers = range(LISTED)
     columns = {
         "url": [f"https://example.com/{number}.jpg" for number in numbers],
-        "sha256": [f"{number:064x}" for number in numbers],
+        "sha256": [hashlib.sha256(str(number).encode()).hexdigest() for number in numbers],
         "title": [f"Work {number}" for number in numbers],
     }
     pq.write_table(pa.table(columns), folder / "list.parquet")

@@ -426,6 +426,52 @@ def test_words_for_nobody_are_empty_cells(registry: Registry, tmp_path: Path) ->
         take(registry, again, rightsholder="desconocido")
 
 
+def _made_alike(numbers: range) -> list[str]:
+    """Hashes with equal first 64 bits: anybody can write them into a list."""
+    return [f"{number:064x}" for number in numbers]
+
+
+def test_hashes_that_are_made_alike_fill_no_memory(registry: Registry, tmp_path: Path) -> None:
+    """A list of them is matched with the registry in a small multiple of what real hashes take."""
+    count, peaks = 1_500, []
+    real = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(count)]
+    for name, hashes in (("real", real), ("made", _made_alike(range(count)))):
+        path = write_parquet(tmp_path / f"{name}.parquet", {"sha256": hashes, "rightsholder": ["Ada"] * count})
+        assert take(registry, path).registered == count
+        usual = pa.default_memory_pool()
+        counting = pa.proxy_memory_pool(usual)
+        pa.set_memory_pool(counting)
+        try:
+            report = take(registry, path)
+        finally:
+            pa.set_memory_pool(usual)
+        assert (report.unchanged, report.changed_nothing) == (count, True)
+        peaks.append(counting.max_memory())
+    assert peaks[1] < 5 * peaks[0]
+
+
+def test_hashes_that_are_made_alike_are_different_works(registry: Registry, tmp_path: Path) -> None:
+    """Beside other rows, repeated, new and known; of two works of a text the one that is there
+    counts.
+    """
+    first = [*_made_alike(range(40)), *SHA[:3]]
+    take(registry, write_parquet(tmp_path / "first.parquet", {"sha256": first, "rightsholder": ["Ada"] * len(first)}))
+    with changing(registry, NOW) as change:
+        change.connection.execute(
+            "INSERT INTO asset (id, data_set_id, path, sha256, identity, byte_size, registered_at, permission) "
+            "VALUES (43, 0, 'a.png', ?, 0, 5, ?, 'unclear')",
+            [first[30], NOW],
+        )
+        assert supersede_listed(change, {first[30]: 43}) == [(30, 43)]
+    second = [SHA[5], *_made_alike(range(20, 60)), SHA[1], *_made_alike(range(35, 45)), SHA[1]]
+    path = write_parquet(tmp_path / "second.parquet", {"sha256": second, "rightsholder": ["Ada"] * len(second)})
+    report = take(registry, path)
+    assert (report.registered, report.unchanged, report.repeated) == (21, 21, 11)
+    assert query(registry, "SELECT count(*), count(DISTINCT sha256), max(id) FROM asset") == [(65, 64, 64)]
+    assert query(registry, f"SELECT id FROM asset WHERE sha256 = '{second[-2]}'") == [(49,)]  # noqa: S608 - the test's own
+    assert take(registry, path).changed_nothing
+
+
 def test_a_file_and_a_list_that_mean_the_same_work(registry: Registry, tmp_path: Path) -> None:
     """A row with the hash of a file that is registered is that work."""
     data = encoded(picture(1))
