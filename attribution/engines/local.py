@@ -10,20 +10,18 @@ A worker exits when its parent is gone, so that killing a command leaves nothing
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
 from typing import Generic
 
 from attribution.engines.interface import Engine, Report, Result, Task, WorkerDiedError, compute_as_a_worker
+from registry.lost_parent import leave_when_closed
 
 _progress: Queue[tuple[int, int]] | None = None
 
@@ -135,15 +133,4 @@ def _start_worker(progress: Queue[tuple[int, int]], parent: Connection) -> None:
     # Ctrl-C reaches the whole group: the parent alone handles it, and stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     compute_as_a_worker()
-    threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
-
-
-def _leave_with_parent(parent: Connection) -> None:
-    """End this process once the parent has closed its end of the pipe, or was killed.
-
-    A pipe needs no lock. With an event of multiprocessing, a worker that was killed while it waited
-    for the event would leave the parent waiting for its answer.
-    """
-    with suppress(OSError):
-        parent.poll(None)
-    os._exit(1)
+    leave_when_closed(parent)

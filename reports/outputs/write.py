@@ -22,6 +22,7 @@ from typing import Any
 from registry.basis.check import checked_head
 from registry.basis.rows import Basis
 from registry.errors import InputError, IntegrityError, RegistryError
+from registry.lost_parent import leave_when_closed
 from registry.outputs.joint_tests import EVENT as JOINT
 from registry.outputs.joint_tests import newest_joint_runs
 from registry.storage.database import Registry
@@ -146,8 +147,15 @@ def _mapped(
         return
     # A forked process would share connections and threads that it must not use.
     context = multiprocessing.get_context("spawn")
+    # The workers' end of this pipe closes when this process is gone.
+    workers_end, here = context.Pipe(duplex=False)
+    count = min(processes, len(parts))
     try:
-        with ProcessPoolExecutor(min(processes, len(parts)), mp_context=context) as pool:
+        with (
+            workers_end,
+            here,
+            ProcessPoolExecutor(count, context, initializer=leave_when_closed, initargs=(workers_end,)) as pool,
+        ):
             yield from pool.map(render, parts)
     except BrokenProcessPool as error:
         raise RegistryError(

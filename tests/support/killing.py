@@ -7,9 +7,18 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from benchmarks.kills.striking import session
+
+LEAVING = 30.0
+"""Seconds within which workers must end once their parent was killed: they take a moment, on a busy
+machine some seconds.
+"""
 
 _TRAINING = """
 import pickle, sys, torch
@@ -32,6 +41,27 @@ def killed_after(lines: int, program: str, *arguments: object) -> None:
     process.stdout.close()
 
 
+def left_without_parent(program: str, *arguments: object) -> list[int]:
+    """Run a program until it prints a line, kill -9 it alone, and give its workers time to end.
+
+    Returns the workers that are left; they are killed.
+    """
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        assert len(session(process.pid)) > 1
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + LEAVING
+        while (left := session(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for worker in left:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+    return left
+
+
 def training_killed_after(
     reports: int, train: Callable[[Any, Callable[[int], None]], object], task: object, file: Path
 ) -> None:
@@ -41,3 +71,10 @@ def training_killed_after(
     """
     file.write_bytes(pickle.dumps((train, task)))
     killed_after(reports, _TRAINING, file)
+
+
+def says_so_and_sleeps(place: Path, part: list[str]) -> list[Any]:
+    """A worker's task that takes long: first it writes a file of its own into ``place``."""
+    (place / part[0]).touch()
+    time.sleep(600)
+    return []

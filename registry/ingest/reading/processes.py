@@ -5,10 +5,9 @@ member of an archive that blocks its decoder for too long. Each process runs
 :mod:`registry.ingest.reading.worker` and exchanges lines of JSON with this one.
 
 ``concurrent.futures.ProcessPoolExecutor`` would be shorter, but one process that dies breaks its
-whole pool, and nothing says which task it died of. Its workers wait forever when their parent was
-killed; these end when their input does. It returns pickles, which a decoder that was taken over
-could forge; JSON holds values only. A task there has one result, while an archive yields a stream
-of them. And its processes import the command line before they start.
+whole pool, and nothing says which task it died of. It returns pickles, which a decoder that was
+taken over could forge; JSON holds values only. A task there has one result, while an archive yields
+a stream of them. And its processes import the command line before they start.
 """
 
 from __future__ import annotations
@@ -37,9 +36,12 @@ def reason_with_time(seconds: float) -> str:
     return f"{REASON}, or it took more than {seconds / 60:.0f} minutes"
 
 
-# The child finds modules where this process does, whatever way this one was started.
+# The child finds modules where this process does, whatever way this one was started. It ends with
+# this process from its first moment on: its imports may take a while on a busy machine.
 _PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from registry.ingest.reading.worker import run; run()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from registry.lost_parent import leave_when_input_ends; leave_when_input_ends(); "
+    "from registry.ingest.reading.worker import run; run()"
 )
 
 

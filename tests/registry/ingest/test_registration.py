@@ -29,6 +29,7 @@ from registry.schema.create import create_registry
 from registry.storage.database import Registry
 from registry.works.listings import WorksFilter, works
 from registry.works.queries import asset_rights_table
+from tests.support.killing import left_without_parent
 from tests.support.works import encoded, picture, register, write, write_csv, write_pictures
 
 pytestmark = pytest.mark.reopens  # other processes open the registry
@@ -391,6 +392,24 @@ def test_a_registration_that_is_left_ends_its_processes_at_once() -> None:
     leaving.start()
     leaving.join(60)
     assert not leaving.is_alive()
+
+
+_READS = """
+from registry.ingest.reading.processes import ReadingProcess
+
+process = ReadingProcess()
+request = {"kind": "apply", "function": "tests.registry.ingest.blocking:block", "root": "", "items": ["endless"]}
+process.send(request)
+print("reads", flush=True)
+process.answer()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="sessions are read from /proc")
+@pytest.mark.slow
+def test_a_killed_registration_leaves_no_process_amid_a_file() -> None:
+    """Also where a decoder would take minutes: the parent that would end it is gone."""
+    assert left_without_parent(_READS) == []
 
 
 def test_progress_is_told_for_every_file(registry: Registry, folder: Path) -> None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from cli.commands.publish.report import report
 from registry.errors import CreditlineError, InputError, IntegrityError, NotFoundError, UsageError
+from tests.support.killing import left_without_parent
 from tests.support.sealing import reseal
 from tests.support.world import HOSTILE, NOON, World, make_world
 
@@ -140,3 +141,27 @@ def test_command_refuses_what_it_cannot_do(fresh: World, tmp_path: Path) -> None
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="got a file, expected a folder"):
         run(fresh, "--all", "--out", str(tmp_path / "file"))
+
+
+_RENDERS = """
+from pathlib import Path
+from threading import Thread
+import sys, time
+from reports.outputs.write import _mapped
+from tests.support.killing import says_so_and_sleeps
+from functools import partial
+
+place = Path(sys.argv[1])
+Thread(target=lambda: list(_mapped(partial(says_so_and_sleeps, place), [["a"], ["b"]], 2))).start()
+while len(list(place.iterdir())) < 2:
+    time.sleep(0.05)
+print("renders", flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="sessions are read from /proc")
+@pytest.mark.reopens
+@pytest.mark.slow
+def test_killed_while_it_renders_it_leaves_no_process(tmp_path: Path) -> None:
+    """Its workers end with it."""
+    assert left_without_parent(_RENDERS, tmp_path) == []
