@@ -259,17 +259,23 @@ def add_encoding(
         made.encoding_id = encoding.id
         change.insert(made)
         tables.append("encoding_codes")
+    units, in_order = (
+        "SELECT number, any_value(key), any_value(label), any_value(code) FROM works "
+        "JOIN unit_codes ON unit_number = number GROUP BY number ORDER BY number",
+        " ORDER BY unit_number, asset_id",
+    )
+    if np.array_equal(works["unit_number"].to_numpy(), drawn.numbers):
+        # Units are works, and in order: nothing is joined or sorted, which takes memory.
+        works = works.append_column("code", pa.array(drawn.codes))
+        units, in_order = "SELECT unit_number, key, label, code FROM works", ""
     connection.register("works", works)
     connection.register("unit_codes", pa.table({"number": drawn.numbers, "code": drawn.codes}))
     connection.execute(
-        "INSERT INTO unit (encoding_id, number, key, label, code) "
-        "SELECT ?, number, any_value(key), any_value(label), any_value(code) "
-        "FROM works JOIN unit_codes ON unit_number = number GROUP BY number ORDER BY number",
+        f"INSERT INTO unit (encoding_id, number, key, label, code) SELECT ?, * FROM ({units})",  # noqa: S608 - constants
         [encoding.id],
     )
     connection.execute(
-        "INSERT INTO unit_asset (encoding_id, unit_number, asset_id) "
-        "SELECT ?, unit_number, asset_id FROM works ORDER BY unit_number, asset_id",
+        f"INSERT INTO unit_asset (encoding_id, unit_number, asset_id) SELECT ?, unit_number, asset_id FROM works{in_order}",  # noqa: S608
         [encoding.id],
     )
     if drawn.groups is not None and drawn.slots is not None:
