@@ -131,3 +131,35 @@ def test_keys_facts_and_documents(encoded_for_seven: Creditline, tmp_path: Path,
         ("ablate", sample, "--without", "3", "--out", out / "without.png"),
     )
     check(encoded_for_seven.home, tmp_path / "disk", commands, room)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", [0, LITTLE])
+def test_probes_jobs_settlements_and_portfolios(encoded_for_seven: Creditline, tmp_path: Path, room: int) -> None:
+    """An image that is compared with probes, members of a job, documents over many outputs."""
+    planned = encoded_for_seven(*TRAIN, 21, "--plan-only", "--json")
+    assert planned.status == 0, planned.err
+    job = ("train", "--no-register", "--ensemble", planned.document["ensemble"], "--member")
+    for command in (
+        ("encode", "--within", "none", "--members", 7, "--seed", 4, "--probes", "10%"),
+        (*TRAIN, 20),
+        (*SAMPLE, 1),
+        ("audit", "--all", "--workers", 1),
+        (*job, 0),
+        (*job, 1),
+    ):
+        done = encoded_for_seven(*command)
+        assert done.status == 0, done.err
+    probe = encoded_for_seven("sql", "SELECT min(asset_id) FROM encoding_probe", "--json").document["rows"][0][0]
+    picture = sorted((tmp_path / "art").glob("*.png"))[probe]
+    out = tmp_path / "disk" / "home" / "out"
+    (encoded_for_seven.home / "out").mkdir()
+    commands = (
+        ("encode", "--within", "none", "--members", 7, "--seed", 6, "--probes", "20%"),
+        ("audit", "--image", picture, "--workers", 1),
+        ("firmness", "--all", "--workers", 1),
+        ("shares", "--out", out),
+        ("portfolio", "--draws", 0, "--out", out),
+        (*job, 2),
+    )
+    check(encoded_for_seven.home, tmp_path / "disk", commands, room)

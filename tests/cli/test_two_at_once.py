@@ -142,3 +142,31 @@ def test_samples_audits_and_a_withdrawal_at_once(encoded_for_seven: Creditline) 
     assert {status for status, _, _ in done} <= {0, 3}, done
     assert all("Traceback" not in err for _, _, err in done)
     assert encoded_for_seven("doctor").status == 0
+
+
+def test_settlements_portfolios_and_images_at_once(encoded_for_seven: Creditline, tmp_path: Path) -> None:
+    """Two of each at once, and both members of a job: every document is unaltered, the record
+    whole.
+    """
+    for command in (
+        ("encode", "--within", "none", "--members", 7, "--seed", 4, "--probes", "10%"),
+        (*TRAIN, 20),
+        ("sample", "--seed", 1, "--steps", 6, "--workers", 1),
+        ("audit", "--all", "--workers", 1),
+    ):
+        done = encoded_for_seven(*command)
+        assert done.status == 0, done.err
+    planned = encoded_for_seven(*TRAIN, 21, "--plan-only", "--json").document["ensemble"]
+    job = ("train", "--no-register", "--ensemble", planned, "--member")
+    first, second = settled((*job, 0), (*job, 0))
+    assert first == second
+    collect = ("members", "collect", "--ensemble", planned)
+    assert {status for status, _, _ in outcomes(started(*collect), started(*collect))} <= {1, 3}
+    assert encoded_for_seven(*collect).status == 1
+    image = ("audit", "--image", min((tmp_path / "art").glob("*.png")), "--workers", 1, "--json")
+    ids = [[each["id"] for each in json.loads(out)["audits"]] for out in settled(image, image)]
+    assert ids[0] == ids[1]
+    for command in (("shares",), ("portfolio", "--draws", 0)):
+        pages = settled((*command, "--out", tmp_path / "out"), (*command, "--out", tmp_path / "out"))
+        assert encoded_for_seven("report", "verify", pages[0].strip()).status == 0
+    assert encoded_for_seven("doctor").status == 0
