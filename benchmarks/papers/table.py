@@ -229,7 +229,7 @@ ROWS = (
         _e10,
         _held,
     ),
-    Row("jacobian_cost", "E11 cost of all influences", "WDL: n forward-mode runs", _e11, _held),
+    Row("auditing/jacobian_cost", "E11 cost of all influences", "WDL: n forward-mode runs", _e11, _held),
     Row(
         "papers/e12_near_copies",
         "E12 few works",
@@ -321,7 +321,7 @@ def lds_table(results: Path) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for data in ("digits", "emoji", "cifar"):
-        path = results / f"lds_{data}.json"
+        path = results / "lds" / f"{data}.json"
         if not path.exists():
             continue
         facts = json.loads(path.read_text(encoding="utf-8"))["results"]

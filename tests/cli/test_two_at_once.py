@@ -166,7 +166,8 @@ def test_settlements_portfolios_and_images_at_once(encoded_for_seven: Creditline
     image = ("audit", "--image", min((tmp_path / "art").glob("*.png")), "--workers", 1, "--json")
     ids = [[each["id"] for each in json.loads(out)["audits"]] for out in settled(image, image)]
     assert ids[0] == ids[1]
-    for command in (("shares",), ("portfolio", "--draws", 0)):
-        pages = settled((*command, "--out", tmp_path / "out"), (*command, "--out", tmp_path / "out"))
+    for made in (("shares",), ("portfolio", "--draws", 0)):
+        document = (*made, "--out", tmp_path / "out")
+        pages = settled(document, document)
         assert encoded_for_seven("report", "verify", pages[0].strip()).status == 0
     assert encoded_for_seven("doctor").status == 0
