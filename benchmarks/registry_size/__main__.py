@@ -193,9 +193,9 @@ def main() -> int:
     claim = (
         f"no command takes {MAXIMUM_MEMORY // 2**30} GiB of memory, and as many works get codes as plain SQL selects"
     )
-    return conclude(
-        f"registry_size/{arguments.works}", claim, held, results, ("creditline", "duckdb", "pyarrow", "numpy")
-    )
+    command = f"python -m benchmarks.registry_size {arguments.works} --memory {arguments.memory}"
+    packages = ("creditline", "duckdb", "pyarrow", "numpy")
+    return conclude(f"registry_size/{arguments.works}", claim, held, results, packages, command)
 
 
 if __name__ == "__main__":
