@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
-from registry.outputs.base_claim import BaseClaim, called
+from registry.outputs.base_claim import BaseClaim, base_claim, called
 
 
 class Facts(BaseModel):
@@ -80,6 +81,13 @@ class BasePart(Facts):
             scope=claim.scope,
             unknown=claim.unknown,
         )
+
+
+def base_parts(connection: duckdb.DuckDBPyConnection, ensemble_ids: Iterable[str]) -> tuple[list[BasePart], bool]:
+    """The bases of these ensembles, each once, and whether every ensemble has one."""
+    of_each = [BasePart.of(base_claim(connection, each)) for each in ensemble_ids]
+    found = {part.id: part for part in of_each if part is not None}
+    return [found[key] for key in sorted(found)], bool(of_each) and None not in of_each
 
 
 SYNTHETIC = (

@@ -60,7 +60,7 @@ def read_aliases(path: Path | None) -> dict[str, str]:
     """
     if path is None:
         return {}
-    table = read_table(path)
+    table = read_table(path, "table of artists")
     columns = [name.strip().lower() for name in table.columns]
     if sorted(columns) != ["artist", "name"]:
         raise InputError(f"{path} has the columns {', '.join(table.columns)}; expected name and artist")

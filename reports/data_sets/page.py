@@ -45,7 +45,7 @@ def page_values(facts: DataSetFacts) -> Mapping[str, object]:
     permissions = [Bar(str(row.name), row.works, row.forbidden) for row in facts.permissions]
     return {
         "tables": [(name, *NAMES[name], getattr(facts, name)) for name in NAMES],
-        "permissions": Markup(bars_plot("permissions", permissions, "Works by permission", left=1.2)),  # noqa: S704 - drawn here
+        "permissions": Markup(bars_plot(permissions, "Works by permission", left=86.0)),  # noqa: S704 - drawn here
         "most_members": MOST_MEMBERS,
         "limits": words.LIMITS,
     }

@@ -250,7 +250,7 @@ def _rankers(facts: Measured) -> Section:
         part,
         ("ranker", "images", "member-LDS", "95 % interval", "graded"),
         rows,
-        plot=Markup(estimates_plot("member-lds", drawn, "member-LDS")) if drawn else None,  # noqa: S704  # drawn here
+        plot=Markup(estimates_plot(drawn, "member-LDS")) if drawn else None,  # noqa: S704  # drawn here
         caption="Rank correlation with what the members’ losses say; 0 is no better than chance. Given images are "
         "represented by works, each graded by the members that did not see it.",
     )

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from reports.evaluations.sentences import Measured
 from reports.rendering import wording
-from reports.rendering.svg import ACCENT, LINE, drawing
+from reports.rendering.svg import ACCENT, LINE, Axis, Drawing, round_ticks, steps
 
 TITLE = "Did these models see this very work?"
 QUESTION = (
@@ -20,7 +20,8 @@ CAPTION = (
     "Each point is one threshold: to the right, the share of probes above it; upwards, the share of training works above it. "
     "The line from corner to corner is chance."
 )
-_SIDE = 3.6
+_SIDE = 259.0
+"""Of the plot, in points."""
 _NAMED = {"0.05": "5 %", "0.01": "1 %", "0.001": "0.1 %"}
 
 
@@ -72,12 +73,14 @@ def _plot(points: object) -> Markup | None:
     ]
     if len(known) != len(points) or not all(0.0 <= each <= 1.0 for point in known for each in point):
         return None
-    with drawing("seen-works", _SIDE, _SIDE, "ROC curve of works against probes", left=0.6) as drawn:
-        axes = drawn.axes
-        axes.plot([0, 1], [0, 1], color=LINE, linewidth=0.8)
-        axes.step([x for x, _ in known], [y for _, y in known], where="post", color=ACCENT, linewidth=1.8)
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.02)
-        axes.set_xlabel("probes above the threshold")
-        axes.set_ylabel("works above it")
-    return Markup(drawn.svg)  # noqa: S704 - drawn here
+    shares = round_ticks(0.0, 1.0, 6)
+    drawn = Drawing(
+        _SIDE,
+        _SIDE,
+        Axis(0.0, 1.0, "probes above the threshold", shares),
+        Axis(0.0, 1.02, "works above it", shares),
+        left=43.0,
+    )
+    drawn.line([(0.0, 0.0), (1.0, 1.0)], LINE, 0.8)
+    drawn.line(steps(known), ACCENT, 1.8)
+    return Markup(drawn.svg("ROC curve of works against probes"))  # noqa: S704 - drawn here

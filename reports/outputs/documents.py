@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from registry.basis.check import checked_head
+from registry.basis.check import CheckedHead, checked_head
 from registry.basis.rows import Basis
 from registry.errors import CreditlineError, IntegrityError, LockedRegistryError, NotFoundError
 from registry.home import Home
@@ -31,8 +31,8 @@ CANDIDATES = "candidates"
 """Kind of the table beside the index."""
 MOST_OVER_ALL = 100
 """Rightsholders tested over all images that an index lists."""
-AT_ONCE = 8
-"""Audits read together."""
+AT_ONCE = 16
+"""Audits that are checked and read together."""
 Named = tuple[Audit, str | None]
 """An audit and its files' name without suffix; None: the output's id cannot be a file name."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -100,6 +100,7 @@ def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterat
     """
     for start in range(0, len(named), AT_ONCE):
         part = named[start : start + AT_ONCE]
+        heads = _checked_heads(session, home, [audit.id for audit, _ in part])
         rows = fetch_rows(session, [audit for audit, _ in part])
         for audit, file in part:
             try:
@@ -107,7 +108,9 @@ def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterat
                     raise IntegrityError(
                         f"audit {audit.id} has an output with the id {subject_id(audit)!r}, expected letters and digits"
                     )
-                head = checked_head(driver_of(session), home, basis_of([audit.id]))
+                head = heads[audit.id]
+                if isinstance(head, CreditlineError):
+                    raise head
                 yield audit, Reading(audit.id, read_audit(session, home, audit, rows), head, file)
             except LockedRegistryError:
                 raise
@@ -117,6 +120,23 @@ def read_reports(session: Session, home: Home, named: Sequence[Named]) -> Iterat
                     audit,
                     Gap(output_id=subject_id(audit), audit_id=audit.id, reason=reason, integrity=True),
                 )
+
+
+def _checked_heads(session: Session, home: Home, audit_ids: Sequence[str]) -> dict[str, CheckedHead | CreditlineError]:
+    """By audit, the end of the log after its rows were checked, or what is wrong with them.
+
+    The rows of all are checked at once: most audits rest on the same works and members. Only where
+    something is wrong, each is checked alone.
+    """
+    connection = driver_of(session)
+    try:
+        return dict.fromkeys(audit_ids, checked_head(connection, home, basis_of(audit_ids)))
+    except LockedRegistryError:
+        raise
+    except CreditlineError as error:
+        if len(audit_ids) == 1:
+            return {audit_ids[0]: error}
+    return {audit_id: _checked_heads(session, home, [audit_id])[audit_id] for audit_id in audit_ids}
 
 
 def file_names(audits: Sequence[Audit]) -> list[Named]:

@@ -8,7 +8,7 @@ from functools import partial
 from markupsafe import Markup
 
 from registry.outputs.base_claim import IN_FINE_TUNING
-from registry.outputs.grades import Thresholds, is_slight
+from registry.outputs.grades import CONTRIBUTES, MAIN_SOURCE, Thresholds, is_slight
 from registry.outputs.strength import Strength, strength_of
 from reports.facts import BasePart, NotMeasured
 from reports.outputs.facts import Candidate, IndexFacts, ReportFacts, Work
@@ -26,6 +26,7 @@ from reports.outputs.sentences import (
     grading,
     group_noun,
     meaning_of_p,
+    output_noun,
     unit_noun,
 )
 from reports.rendering.wording import count, number
@@ -46,15 +47,18 @@ def report_values(report: Report) -> dict[str, object]:
         "passing": passing,
         "sources": [each for each in passing if not has_slight_effect(each)],
         "slight": [each for each in passing if has_slight_effect(each)],
-        "mark": mark,
+        "mark": partial(mark, generated=facts.output.generated),
         "thresholds": Thresholds.of(facts.method.settings),
         "strength": _label(facts),
         "headline": _headline(facts),
         "lead": _lead(facts),
-        "effect_in_words": effect_in_words,
+        "effect_in_words": partial(effect_in_words, generated=facts.output.generated),
+        "image": output_noun(facts.output),
         "noun": unit_noun(facts.ensemble),
         "nouns": unit_noun(facts.ensemble, 2),
-        "meaning_of_p": partial(meaning_of_p, method=facts.method, ensemble=facts.ensemble),
+        "meaning_of_p": partial(
+            meaning_of_p, method=facts.method, ensemble=facts.ensemble, image=output_noun(facts.output)
+        ),
         "duties_of": duties_of,
         "assignment": assignment(facts.ensemble),
         "group_noun": group_noun(facts.ensemble),
@@ -78,6 +82,7 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
     smallest = [facts.by_evidence[0].q_value for facts in tested]
     return {
         "index": index,
+        "open_outputs": OPEN_OUTPUTS,
         "entries": [
             (each, entry, brief(entry.sentence), _label(each.facts), _sources(each.facts))
             for each, entry in zip(listed, index.reports, strict=True)
@@ -93,6 +98,8 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
     }
 
 
+OPEN_OUTPUTS = 24
+"""Outputs of an index that are not folded away."""
 _OF_THE_IMAGE = {
     "trained_on": "This work was trained on",
     "leans_on": "The models lean on these works",
@@ -111,6 +118,9 @@ def _headline(facts: ReportFacts) -> str:
 def _lead(facts: ReportFacts) -> str:
     """What the headline means, in a few sentences; all of it where nothing is found."""
     meaning = _strength_meaning(facts)
+    if isinstance(facts.seen, NotMeasured):
+        said = meaning or facts.verdict.explanation
+        return f"{said} Whether the models saw this very image is not known: {facts.seen.not_measured}."
     if isinstance(facts.seen, Seen) and facts.seen.answer == "trained_on":
         return f"{facts.seen.explanation} {facts.verdict.sentence} {meaning}".strip()
     if isinstance(facts.seen, Seen) and meaning:
@@ -133,11 +143,18 @@ def in_order(facts: ReportFacts) -> list[Candidate]:
     return [candidate for finding in findings(facts.candidates) for candidate in finding]
 
 
-def mark(candidate: Candidate) -> str:
-    """What was found of a candidate, in two or three words."""
+_LEANS = {MAIN_SOURCE: "The models lean on it", CONTRIBUTES: "They lean on it in part"}
+"""By grade, of an image from outside: nothing says that it has a source in these models."""
+
+
+def mark(candidate: Candidate, *, generated: bool = True) -> str:
+    """What was found of a candidate, in a few words."""
     if not candidate.passes:
         return "No effect shown"
-    return "Source found, not graded" if candidate.grade is None else candidate.grade.capitalize()
+    if candidate.grade is None:
+        return "Source found, not graded" if generated else "Found, not graded"
+    said = candidate.grade.capitalize()
+    return said if generated else _LEANS.get(candidate.grade, said)
 
 
 def has_slight_effect(candidate: Candidate) -> bool:
@@ -169,8 +186,12 @@ def _strength_meaning(facts: ReportFacts) -> str:
     return " ".join(filter(None, (meaning, at_the_limit(facts.passing, facts.method), limit)))
 
 
-def effect_in_words(candidate: Candidate) -> str:
-    """How far the members that saw a unit move the output towards it, with the interval."""
+def effect_in_words(candidate: Candidate, *, generated: bool = True) -> str:
+    """How far the members that saw a unit move the output towards it, with the interval.
+
+    Of an image from outside, it is what they make of the image that moves.
+    """
+    moved = "the output" if generated else "what they make of the image"
     effect = candidate.effect
     if isinstance(effect, NotMeasured):
         return f"Not measured: {effect.not_measured}."
@@ -179,7 +200,7 @@ def effect_in_words(candidate: Candidate) -> str:
     if not candidate.passes:
         return f"If there is an effect, it is with 95 % confidence between {low} and {high} of the way to the {to}."
     return (
-        f"The models that saw the {to} move the output {value} of the way towards "
+        f"The models that saw the {to} move {moved} {value} of the way towards "
         f"{'it' if to == 'work' else 'them'}; with 95 % confidence, between {low} and {high}."
     )
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.facts import NotMeasured
 from reports.outputs.facts import Candidate, Landscape, LandscapeKind
 from reports.outputs.illustrations import Report, Vector
-from reports.rendering.plots import WIDTH, row_name
-from reports.rendering.svg import ACCENT, INK, LINE, MUTED, QUIET, drawing
+from reports.rendering.plots import WIDTH, named_line
+from reports.rendering.svg import ACCENT, INK, LINE, MUTED, QUIET, Axis, Drawing, decade_ticks, round_ticks
 
 BINS = 60
 MAX_POINTS = 400
 """Points of a curve at most: a page is no wider."""
-ROW = 0.5
-"""Height of a candidate's row, in inches."""
+ROW = 36.0
+"""Height of a candidate's row, in points."""
+HEIGHT = 158.0
+"""Of the other plots, in points."""
 
 
 def tests_plot(candidates: Sequence[Candidate], decoys_of: Mapping[int, Vector | NotMeasured]) -> str | None:
@@ -32,53 +31,40 @@ def tests_plot(candidates: Sequence[Candidate], decoys_of: Mapping[int, Vector |
     rows = [(candidate, decoys) for candidate, decoys in found if not isinstance(decoys, NotMeasured)]
     if not rows:
         return None
-    height = 0.62 + ROW * len(rows)
-    title = f"Pulls of {len(rows)} candidates and of their decoys"
-    with drawing("tests", WIDTH, height, title, kept=True) as drawn:
-        axes = drawn.axes
-        hills: list[Vector] = []
-        beyond: list[Vector] = []
-        limits, pulls = [], []
-        # One collection per kind of mark: single marks would take most of a report's time.
-        for place, (candidate, decoys) in enumerate(reversed(rows)):
-            spread = float(decoys.std()) or 1.0
-            centre = float(decoys.mean())
-            own = (candidate.statistic - centre) / spread
-            values = (decoys - centre) / spread
-            low, high = min(float(values.min()), own), max(float(values.max()), own)
-            width = (high - low) / BINS or 0.1
-            # One bin edge lies on the candidate: the bars beyond are exactly the decoys against it.
-            edges = own + width * np.arange(-np.ceil((own - low) / width) - 1, np.ceil((high - own) / width) + 2)
-            counts, _ = np.histogram(values, edges)
-            heights = place + 0.56 * counts / (counts.max() or 1.0)
-            split = int(np.searchsorted(edges, own - width / 2))
-            hills.append(_steps(edges[: split + 1], heights[:split], place))
-            beyond.append(_steps(edges[split:], heights[split:], place))
-            limit = float(np.quantile(values, 0.95))
-            limits.append([(limit, place), (limit, place + 0.5)])
-            pulls.append([(own, place), (own, place + 0.5)])
-            row_name(axes, place + 0.64, f"{candidate.rank}  {candidate.label}")
-        axes.add_collection(PolyCollection(hills, facecolors=QUIET, linewidths=0), autolim=False)
-        axes.add_collection(PolyCollection(beyond, facecolors=ACCENT, linewidths=0), autolim=False)
-        axes.add_collection(LineCollection(limits, colors=MUTED, linewidths=0.9, linestyles=(0, (2, 2))), autolim=False)
-        axes.add_collection(LineCollection(pulls, colors=ACCENT, linewidths=1.4), autolim=False)
-        axes.scatter(
-            [line[1][0] for line in pulls],
-            [line[1][1] for line in pulls],
-            s=25,
-            facecolors=[ACCENT if candidate.passes else "none" for candidate, _ in reversed(rows)],
-            edgecolors=ACCENT,
-            linewidths=1.0,
-            clip_on=False,
-            zorder=3,
-        )
-        ends = np.concatenate([corners[:, 0] for corners in (*hills, *beyond)])
-        axes.set_xlim(float(ends.min()) - 0.1, float(ends.max()) + 0.1)
-        axes.set_yticks([])
-        axes.set_ylim(0, len(rows))
-        axes.locator_params(axis="x", nbins=8)
-        axes.set_xlabel("pull of the output towards it, in standard deviations of its decoys")
-    return drawn.svg
+    hills: list[Vector] = []
+    beyond: list[Vector] = []
+    limits, pulls = [], []
+    for place, (candidate, decoys) in enumerate(reversed(rows)):
+        spread = float(decoys.std()) or 1.0
+        centre = float(decoys.mean())
+        own = (candidate.statistic - centre) / spread
+        values = (decoys - centre) / spread
+        low, high = min(float(values.min()), own), max(float(values.max()), own)
+        width = (high - low) / BINS or 0.1
+        # One bin edge lies on the candidate: the bars beyond are exactly the decoys against it.
+        edges = own + width * np.arange(-np.ceil((own - low) / width) - 1, np.ceil((high - own) / width) + 2)
+        counts, _ = np.histogram(values, edges)
+        heights = place + 0.56 * counts / (counts.max() or 1.0)
+        split = int(np.searchsorted(edges, own - width / 2))
+        hills.append(_steps(edges[: split + 1], heights[:split], place))
+        beyond.append(_steps(edges[split:], heights[split:], place))
+        limit = float(np.quantile(values, 0.95))
+        limits.append([(limit, place), (limit, place + 0.5)])
+        pulls.append([(own, place), (own, place + 0.5)])
+    ends = np.concatenate([corners[:, 0] for corners in (*hills, *beyond)])
+    low, high = float(ends.min()) - 0.1, float(ends.max()) + 0.1
+    label = "pull towards it, in standard deviations of its decoys"
+    drawn = Drawing(
+        WIDTH, 44.0 + ROW * len(rows), Axis(low, high, label, round_ticks(low, high, 8)), Axis(0.0, len(rows))
+    )
+    drawn.areas(hills, QUIET)
+    drawn.areas(beyond, ACCENT)
+    drawn.lines(limits, MUTED, 0.9, "2 2")
+    drawn.lines(pulls, ACCENT, 1.4)
+    for place, (candidate, _) in enumerate(reversed(rows)):
+        drawn.dots(pulls[place][1:], ACCENT, 2.5, filled=candidate.passes)
+        drawn.row_name(place + 0.64, f"{candidate.rank}  {candidate.label}")
+    return drawn.svg(f"Pulls of {len(rows)} candidates and of their decoys")
 
 
 def _steps(edges: Vector, heights: Vector, baseline: float) -> Vector:
@@ -123,56 +109,45 @@ def influence_plot(
     measured = np.flatnonzero(np.isfinite(influences))
     order = measured[np.argsort(-influences[measured], kind="stable")]
     values = influences[order]
-    places = (
-        np.unique(np.linspace(0, len(values) - 1, MAX_POINTS).astype(int))
-        if len(values) > MAX_POINTS
-        else np.arange(len(values))
-    )
-    with drawing(
-        f"influence-{landscape.method}" + ("-lpips" if lpips else ""),
+    top = 1.45 * (max(float(values.max()), landscape.radius) or 1.0)
+    end = len(values) + 0.6
+    drawn = Drawing(
         WIDTH,
-        2.2,
-        f"Influence of all {len(values)} units, by {landscape.method}" + (", as LPIPS" if lpips else ""),
-        left=0.6,
-        kept=True,
-    ) as drawn:
-        axes = drawn.axes
-        if len(places) == len(values):
-            axes.vlines(places + 1, 0, values, color=QUIET, linewidth=min(4.0, 220 / len(values)))
-        else:
-            axes.fill_between(places + 1, 0, values[places], color=QUIET, linewidth=0)
-        axes.axhline(landscape.radius, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        _label(axes, len(values) + 0.5, landscape.radius, "radius")
-        if not isinstance(decoys, NotMeasured):
-            low, limit = np.quantile(decoys, [0.05, 0.95])
-            axes.axhspan(float(low), float(limit), color=LINE, alpha=0.45, linewidth=0, zorder=0)
-            _label(axes, len(values) + 0.5, float(limit), "95 % of decoys")
-        top = max(float(values.max()), landscape.radius) or 1.0
-        place_of = {int(unit): place for place, unit in enumerate(order)}
-        level, last = 0, -np.inf
-        marked = sorted((place_of[unit], unit) for unit in ranks if unit in place_of)
-        heads = [(place + 1, float(values[place])) for place, _ in marked]
-        axes.add_collection(LineCollection([[(x, 0), (x, y)] for x, y in heads], colors=ACCENT, linewidths=1.6))
-        axes.scatter([x for x, _ in heads], [y for _, y in heads], s=16, color=ACCENT, linewidths=0, zorder=3)
-        for place, unit in marked:
-            # Labels that would touch are raised by one line each.
-            level = level + 1 if place - last < len(values) * 0.022 else 0
-            last = place
-            axes.annotate(
-                str(ranks[unit]),
-                (place + 1, values[place]),
-                xytext=(0, 4 + 9 * level),
-                textcoords="offset points",
-                color=INK,
-                ha="center",
-            )
-        axes.set_xlim(0.4, len(values) + 0.6)
-        axes.set_ylim(0, top * 1.45)
-        axes.locator_params(axis="y", nbins=4)
-        axes.locator_params(axis="x", nbins=8, integer=True)
-        axes.set_xlabel("units, from most to least influential")
-        axes.set_ylabel("LPIPS" if lpips else "influence")
-    return drawn.svg
+        HEIGHT,
+        Axis(0.4, end, "units, from most to least influential", round_ticks(0.4, end, 8, whole=True)),
+        Axis(0.0, top, "LPIPS" if lpips else "influence", round_ticks(0.0, top, 4)),
+        left=43.0,
+    )
+    if not isinstance(decoys, NotMeasured):
+        low, limit = (float(each) for each in np.quantile(decoys, [0.05, 0.95]))
+        drawn.areas([[(0.4, low), (end, low), (end, limit), (0.4, limit)]], LINE, 0.45)
+    if len(values) <= MAX_POINTS:
+        drawn.lines(
+            [[(place, 0.0), (place, value)] for place, value in enumerate(values.tolist(), 1)],
+            QUIET,
+            min(4.0, 220 / len(values)),
+        )
+    else:
+        places = np.unique(np.linspace(0, len(values) - 1, MAX_POINTS).astype(int))
+        curve = np.column_stack([places + 1, values[places]])
+        drawn.areas([np.vstack([[1.0, 0.0], curve, [float(len(values)), 0.0]])], QUIET)
+    drawn.line([(0.4, landscape.radius), (end, landscape.radius)], MUTED, 0.8, "3 3")
+    named_line(drawn, (end, landscape.radius), "radius")
+    if not isinstance(decoys, NotMeasured):
+        named_line(drawn, (end, limit), "95 % of decoys")
+    place_of = {int(unit): place for place, unit in enumerate(order)}
+    marked = sorted((place_of[unit], unit) for unit in ranks if unit in place_of)
+    heads = [(place + 1, float(values[place])) for place, _ in marked]
+    drawn.lines([[(x, 0.0), (x, y)] for x, y in heads], ACCENT, 1.6)
+    drawn.dots(heads, ACCENT, 2.0)
+    level, last = 0, -np.inf
+    for (place, unit), head in zip(marked, heads, strict=True):
+        # Labels that would touch are raised by one line each.
+        level = level + 1 if place - last < len(values) * 0.022 else 0
+        last = place
+        drawn.text(head, str(ranks[unit]), INK, "middle", up=4.0 + 9.0 * level)
+    unit_count = f"Influence of all {len(values)} units, by {landscape.method}"
+    return drawn.svg(unit_count + (", as LPIPS" if lpips else ""))
 
 
 def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
@@ -180,26 +155,20 @@ def certainty_plot(smallest: Sequence[float], rate: float) -> str | None:
     if not smallest:
         return None
     values = np.maximum(np.sort(np.asarray(smallest)), 1e-6)
-    with drawing("certainty", WIDTH, 2.2, f"Smallest q of {len(values)} outputs", left=0.75) as drawn:
-        axes = drawn.axes
-        places = np.arange(1, len(values) + 1)
-        axes.axhline(rate, color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
-        _label(axes, len(values) + 0.5, rate, f"{rate:g}")
-        passing = values <= rate
-        size = 22.0 if len(values) <= 100 else 6.0
-        axes.scatter(places[passing], values[passing], s=size, color=ACCENT, linewidths=0)
-        axes.scatter(places[~passing], values[~passing], s=size, facecolors="none", edgecolors=ACCENT, linewidths=0.9)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(float(values.min()) / 1.6, 1.3)
-        axes.set_xlim(0.4, len(values) + 0.6)
-        axes.locator_params(axis="x", nbins=8, integer=True)
-        axes.set_xlabel("outputs, from surest to least sure")
-        axes.set_ylabel("smallest q")
-    return drawn.svg
-
-
-def _label(axes: Axes, x: float, y: float, text: str) -> None:
-    """The name of a horizontal line, just above its right end."""
-    axes.annotate(text, (x, y), xytext=(0, 3), textcoords="offset points", color=MUTED, ha="right", va="bottom")
+    low, end = float(values.min()) / 1.6, len(values) + 0.6
+    drawn = Drawing(
+        WIDTH,
+        HEIGHT,
+        Axis(0.4, end, "outputs, from surest to least sure", round_ticks(0.4, end, 8, whole=True)),
+        Axis(low, 1.3, "smallest q", decade_ticks(low, 1.3), logarithmic=True),
+        left=54.0,
+    )
+    if rate > 0.0:
+        drawn.line([(0.4, rate), (end, rate)], MUTED, 0.9, "3 3")
+        named_line(drawn, (end, rate), f"{rate:g}")
+    points = np.column_stack([np.arange(1, len(values) + 1), values])
+    passing = values <= rate
+    radius = 2.35 if len(values) <= 100 else 1.25
+    drawn.dots(points[passing], ACCENT, radius)
+    drawn.dots(points[~passing], ACCENT, radius, filled=False)
+    return drawn.svg(f"Smallest q of {len(values)} outputs")

@@ -78,6 +78,11 @@ def unit_noun(ensemble: Ensemble, amount: int = 1) -> str:
     return singular if amount == 1 else singular + "s"
 
 
+def output_noun(output: Output) -> str:
+    """The word for what was audited: an image from outside is no output of these models."""
+    return "output" if output.generated else "image"
+
+
 def assignment(ensemble: Ensemble) -> str:
     """How units were assigned to members, and which groups of members the test compares."""
     noun = unit_noun(ensemble)
@@ -244,11 +249,11 @@ def certainty(output: Output, ensemble: Ensemble, method: Method, candidates: Se
     if passing:
         first = findings(candidates)[0][0]
         limit = FROM_INSIDE if output.generated else FROM_OUTSIDE
-        pull = meaning_of_p(first, method, ensemble, by_name=len(passing) > 1)
+        pull = meaning_of_p(first, method, ensemble, by_name=len(passing) > 1, image=output_noun(output))
         said = (pull, meaning_of_effect(first), meaning_of_q(passing, tested, ensemble), at_the_limit(passing, method))
         return " ".join(filter(None, (*said, limit)))
     units = count(tested, unit_noun(ensemble), unit_noun(ensemble, 2))
-    image, spread = ("output", ": an output may draw a little on many works") if output.generated else ("image", "")
+    image, spread = output_noun(output), ": an output may draw a little on many works" if output.generated else ""
     if spread and ensemble.base is not None:
         spread += ", or on what the base model had learned before"
     if method.smallest_q > method.false_discovery_rate:
@@ -276,10 +281,13 @@ def passing_together(tests: RightsholderTests | NotMeasured, ensemble: Ensemble)
     return f"Tested as one{scope}, the works of {listed}{more} made a difference that chance hardly explains."
 
 
-def meaning_of_p(candidate: Candidate, method: Method, ensemble: Ensemble, *, by_name: bool = False) -> str:
+def meaning_of_p(
+    candidate: Candidate, method: Method, ensemble: Ensemble, *, by_name: bool = False, image: str = "output"
+) -> str:
     """The p-value as a count of codes, each for another group of members.
 
-    ``by_name``: with the candidate's label, for a text about several candidates.
+    ``by_name``: with the candidate's label, for a text about several candidates. ``image``: the
+    word for what was audited.
     """
     works, them = ("this work", "it") if ensemble.unit_kind == "asset" else ("these works", "them")
     if candidate.group_number is not None:
@@ -291,10 +299,11 @@ def meaning_of_p(candidate: Candidate, method: Method, ensemble: Ensemble, *, by
     groups = count(method.decoys, "other group")
     if as_strong <= 0:
         return (
-            f"The models that saw {works} pull the output towards {them} more strongly than any of {groups} of models."
+            f"The models that saw {works} pull the {image} towards {them} more strongly than any of {groups} of models."
         )
     return (
-        f"Of {groups} of models, {as_strong:,} pull the output towards {works} at least as strongly as the models that saw "
+        f"Of {groups} of models, {as_strong:,} {'pulls' if as_strong == 1 else 'pull'} the {image} towards {works} at least as "
+        "strongly as the models that saw "
         f"{them}."
     )
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from registry.basis.check import checked_head
 from registry.export.files import write_listing
 from registry.storage.database import Registry
-from reports.facts import NotMeasured
+from reports.facts import BasePart, NotMeasured, base_parts
 from reports.issuing.document import Document, Reading
 from reports.portfolios import words
 from reports.portfolios.choice import Choice, choose, expected_coverage, pairs_of, prices_of
@@ -54,10 +54,14 @@ def read_portfolio(registry: Registry, subject: str, scratch: Path) -> Reading[P
         # Before the facts: a reader may break off at a value that nobody but a forger writes.
         head = checked_head(connection, registry.home, prepare(connection, request))
         evidence = read_evidence(connection, request)
+        ensembles = connection.execute(
+            "SELECT DISTINCT ensemble_id FROM audit SEMI JOIN portfolio_audit ON audit.id = audit_id ORDER BY 1"
+        ).fetchall()
+        bases, all_on_bases = base_parts(connection, [str(each) for (each,) in ensembles])
         pairs = [
             PairPart(one=_name(connection, one), other=_name(connection, other)) for one, other in request.forbidden
         ]
-    facts, curve = portfolio_facts(evidence, request, pairs)
+    facts, curve = portfolio_facts(evidence, request, pairs, bases, fine_tuning=all_on_bases)
     write_listing(_chosen_table(facts.chosen), scratch / CHOSEN)
     write_listing(pa.Table.from_pylist([each.model_dump() for each in curve], _CURVE), scratch / CURVE)
     stem = f"portfolio-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
@@ -65,9 +69,17 @@ def read_portfolio(registry: Registry, subject: str, scratch: Path) -> Reading[P
 
 
 def portfolio_facts(
-    evidence: Evidence, request: Request, pairs: Sequence[PairPart]
+    evidence: Evidence,
+    request: Request,
+    pairs: Sequence[PairPart],
+    bases: Sequence[BasePart] = (),
+    *,
+    fine_tuning: bool = False,
 ) -> tuple[PortfolioFacts, list[CurvePart]]:
-    """The facts of the choice for a request, and all points of its curve."""
+    """The facts of the choice for a request, and all points of its curve.
+
+    ``bases``: the base models of the outputs' models. ``fine_tuning``: all models are on a base.
+    """
     choice = choose(evidence, request)
     priced = request.prices is not None
     draws = drawn(evidence, choice.chosen, prices_of(evidence, request), request, pairs_of(evidence, request))
@@ -79,7 +91,8 @@ def portfolio_facts(
     facts = PortfolioFacts(
         request=request,
         verdict=words.verdict(choice, outputs, priced=priced),
-        explanation=words.explanation(outputs),
+        explanation=words.explanation(outputs, fine_tuning=fine_tuning),
+        bases=list(bases) or None,
         rule=words.rule(request),
         outputs=outputs,
         reached=choice.reached,
@@ -101,7 +114,7 @@ def portfolio_facts(
         uncovered=uncovered[:MOST_LISTED],
         uncovered_total=len(uncovered),
         unattributed=[evidence.ids[place] for place in unattributed[:MOST_LISTED].tolist()],
-        limits=list(words.LIMITS),
+        limits=[*words.LIMITS, *(f"{base.scope} {base.unknown}" for base in bases)],
     )
     return facts, curve
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reports.facts import Facts, NotMeasured
+from reports.facts import BasePart, Facts, NotMeasured, optional_field
 from reports.portfolios.request import Request
 
 VERSION: Literal[1] = 1
@@ -100,6 +100,9 @@ class PortfolioFacts(Facts):
     """The rightsholders to license, so that audited outputs are covered at the lowest price."""
 
     request: Request
+    bases: list[BasePart] | None = optional_field(
+        "The base models of the models that made the outputs; null: there is none."
+    )
     verdict: str
     explanation: str
     rule: str = Field(description="When an output counts as covered.")

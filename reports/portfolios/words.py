@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from registry.outputs.base_claim import IN_FINE_TUNING
 from reports.portfolios.choice import Choice
 from reports.portfolios.facts import OutputsPart, RobustPart
 from reports.portfolios.request import Request
@@ -64,11 +65,14 @@ def verdict(choice: Choice, outputs: OutputsPart, *, priced: bool) -> str:
     )
 
 
-def explanation(outputs: OutputsPart) -> str:
-    """The batch in words: nothing in it is left out."""
+def explanation(outputs: OutputsPart, *, fine_tuning: bool = False) -> str:
+    """The batch in words: nothing in it is left out. ``fine_tuning``: all models are on a base."""
+    scope = f", {IN_FINE_TUNING}" if fine_tuning else ""
     if not outputs.audited:
         return "Run `creditline audit` first."
-    parts = [f"Of {count(outputs.audited, 'audited output')}, {outputs.attributed:,} have a finding that counts."]
+    parts = [
+        f"Of {count(outputs.audited, 'audited output')}, {outputs.attributed:,} have a finding that counts{scope}."
+    ]
     if outputs.unattributed:
         slight = f" ({outputs.slight:,} have findings of a lower grade)" if outputs.slight else ""
         parts.append(f"{outputs.unattributed:,} have none{slight}: no licence here covers them.")

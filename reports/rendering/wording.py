@@ -14,16 +14,17 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 def plain(text: str, limit: int = 160) -> str:
     """``text`` as one short line: no control characters, no turned writing direction."""
     kept = text[: limit + 1]
-    shown = "".join(
-        " "
-        if c in "\t\n\r"
-        else REPLACEMENT
-        if c in BIDI_CONTROLS or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
-        else c
-        for c in kept
-    )
+    # Of a printable text every character is kept; a page has hundreds of them.
+    shown = kept if kept.isprintable() else "".join(map(_shown, kept))
     shown = shown[:limit].rstrip() + "…" if len(text) > limit else shown.strip()
     return shown or "(no name)"
+
+
+def _shown(character: str) -> str:
+    if character in "\t\n\r":
+        return " "
+    hidden = character in BIDI_CONTROLS or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+    return REPLACEMENT if hidden else character
 
 
 LONGEST = 1_000

@@ -18,6 +18,7 @@ from registry.errors import IntegrityError, NotFoundError
 from registry.export.files import write_listing
 from registry.outputs.shares import WAYS, By, divided_outputs, shares_by
 from registry.storage.database import Registry
+from reports.facts import base_parts
 from reports.issuing.document import Document, Reading
 from reports.rendering.columns import Column, Table, batch_of
 from reports.rendering.wording import clipped
@@ -114,11 +115,13 @@ def read_settlement(registry: Registry, subject: str, scratch: Path) -> Reading[
         counted = SettledOutputs(**vars(outputs))
         rows, unattributed = _rows(connection, counted.divided)
         ensembles, methods = _methods(connection)
+        bases, all_on_bases = base_parts(connection, ensembles)
     facts = SettlementFacts(
         by=asked.by,
         first_day=asked.first_day,
         last_day=asked.last_day,
-        verdict=words.verdict(asked.by, counted, unattributed, rows),
+        bases=bases or None,
+        verdict=words.verdict(asked.by, counted, unattributed, rows, fine_tuning=all_on_bases),
         explanation=words.explanation(counted, rows[0] if rows else None),
         outputs=counted,
         unattributed=unattributed,
@@ -131,7 +134,7 @@ def read_settlement(registry: Registry, subject: str, scratch: Path) -> Reading[
         resamples=sums.RESAMPLES,
         seed=sums.SEED,
         gaps=words.gaps(counted),
-        limits=[f"{statement} {explained}" for statement, explained in words.LIMITS],
+        limits=[f"{statement} {explained}" for statement, explained in words.limits(bases)],
     )
     listed = [(RECEIVED, row) for row in rows] + [(UNATTRIBUTED, unattributed)]
     tables = {form: scratch / f"table.{form}" for form in ("csv", "parquet")}
@@ -263,7 +266,7 @@ def _row_of_table(kind: str, row: SettledRow) -> dict[str, Any]:
 def page_values(facts: SettlementFacts) -> Mapping[str, object]:
     """The template's values beside the facts."""
     one, many = words.WAYS[facts.by]
-    return {"one": one, "many": many, "limits": words.LIMITS}
+    return {"one": one, "many": many, "limits": words.limits(facts.bases or [])}
 
 
 SETTLEMENT = Document(

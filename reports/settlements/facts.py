@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from registry.outputs.shares import By
-from reports.facts import Facts
+from reports.facts import BasePart, Facts, optional_field
 
 VERSION: Literal[1] = 1
 
@@ -55,6 +55,9 @@ class SettlementFacts(Facts):
     by: By
     first_day: datetime.date | None = Field(description="Of the period, in UTC; null: from the beginning.")
     last_day: datetime.date | None = Field(description="Null: until now.")
+    bases: list[BasePart] | None = optional_field(
+        "The base models of the models that made the outputs; null: there is none."
+    )
     verdict: str
     explanation: str
     outputs: SettledOutputs

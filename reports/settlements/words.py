@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from registry.outputs.base_claim import IN_FINE_TUNING
 from registry.outputs.shares import By
+from reports.facts import BasePart
 from reports.rendering.wording import count, percent, quoted
 from reports.settlements.facts import SettledOutputs, SettledRow
 
@@ -40,17 +42,34 @@ LIMITS: tuple[tuple[str, str], ...] = (
 """(statement, explanation) pairs; part of every settlement table."""
 
 
-def verdict(by: By, outputs: SettledOutputs, unattributed: SettledRow, rows: Sequence[SettledRow]) -> str:
-    """The result in one sentence."""
+def limits(bases: Sequence[BasePart]) -> tuple[tuple[str, str], ...]:
+    """The limits of a table; those of base models come first."""
+    return (*(("Only the fine-tuning is divided.", f"{base.scope} {base.unknown}") for base in bases), *LIMITS)
+
+
+MOST_NAMED = 2
+"""Receivers that the headline names; more are counted."""
+
+
+def verdict(
+    by: By, outputs: SettledOutputs, unattributed: SettledRow, rows: Sequence[SettledRow], *, fine_tuning: bool = False
+) -> str:
+    """The result in one sentence; ``fine_tuning``: all models are adapters on a base."""
     if not outputs.divided:
         return "No output of this period is divided, so there is nothing to settle."
     one, many = WAYS[by]
-    what = "the one divided output" if outputs.divided == 1 else f"{outputs.divided:,} divided outputs"
+    what = "one output" if outputs.divided == 1 else f"{outputs.divided:,} outputs"
     named = [row for row in rows if row.name is not None and row.amount > 0]
-    parts = [f"{percent(sum(row.share for row in named))} is attributed to {count(len(named), one, many)}"]
+    if 0 < len(named) <= MOST_NAMED:
+        shares = [(percent(row.share), quoted(row.name or "")) for row in named]
+        said = [f"{share} is attributed to {name}" for share, name in shares[:1]]
+        parts = [" and ".join(said + [f"{share} to {name}" for share, name in shares[1:]])]
+    else:
+        parts = [f"{percent(sum(row.share for row in named))} is attributed to {count(len(named), one, many)}"]
     if unnamed := sum(row.share for row in rows if row.name is None):
         parts.append(f"{percent(unnamed)} to works without a {one} on record")
-    return f"Of {what}, {', '.join(parts)}; {percent(unattributed.share)} stays unattributed."
+    scope = f", {IN_FINE_TUNING}" if fine_tuning else ""
+    return f"Of {what}, {', '.join(parts)}{scope}; {percent(unattributed.share)} stays unattributed."
 
 
 def explanation(outputs: SettledOutputs, first: SettledRow | None) -> str:

@@ -16,8 +16,12 @@ from reports.statements.facts import FindingPart, IntervalPart, OutputPart, Stat
 
 CARDS = 12
 """Works shown with pictures; the others are in a table."""
+OPEN_CARDS = 4
+"""Of these, the works that are not folded away."""
 IMAGES = 4
-"""Images shown with one work."""
+"""Images shown with one work; all but the first are folded away."""
+OPEN_WORKS = 9
+"""Works in the list of all works that are not folded away."""
 MOST_ROWS = 40
 MOST_MEMBERS = 64
 
@@ -116,12 +120,15 @@ def page_values(statement: Statement) -> Mapping[str, object]:
     found = works_found(generated)
     return {
         "cards": found[:CARDS],
+        "open_cards": OPEN_CARDS,
+        "open_works": OPEN_WORKS,
         "rows": found[CARDS : CARDS + MOST_ROWS],
         "left_out": max(0, len(found) - CARDS - MOST_ROWS),
         "images_left_out": max(0, facts.tested.found - len(generated)),
         "outside": [output for output in facts.outputs if output.kind == "image"][:MOST_ROWS],
         "together": words.together(facts.tested),
         "over_all": words.over_all_images(facts.over_all_images),
+        "over_all_in_short": words.over_all_in_short(facts.over_all_images),
         "by_chance": words.by_chance,
         "joint": [each for each in facts.joint if each.output_kind == "sample"][:CARDS],
         "service": words.service(facts.works, facts.models, facts.bases or []),
@@ -136,11 +143,11 @@ def page_values(statement: Statement) -> Mapping[str, object]:
 
 
 def effect_in_words(effect: IntervalPart | NotMeasured) -> str:
-    """How far a work moves the image towards itself, with the interval."""
+    """How far the models that saw a work move the image towards it, with the interval."""
     if isinstance(effect, NotMeasured):
-        return f"its size was not measured: {effect.not_measured}"
+        return f"How far the models that saw it move the image was not measured: {effect.not_measured}."
     value, low, high = (f"{number(100 * each, 2)} %" for each in (effect.value, effect.low, effect.high))
-    return f"{value} of the way to it; with 95 % confidence between {low} and {high}"
+    return f"The models that saw it move the image {value} of the way to it; with 95 % confidence between {low} and {high}."
 
 
 def share_text(share: IntervalPart | NotMeasured) -> str:

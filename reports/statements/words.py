@@ -129,6 +129,22 @@ def over_all_images(tests: Sequence[OverAllImages]) -> str:
     return " ".join(_over_all(each, named=len({one.name for one in tests}) > 1) for each in tests)
 
 
+def over_all_in_short(tests: Sequence[OverAllImages]) -> list[str]:
+    """The outcomes of these tests, a sentence each, with no figure that needs statistics."""
+    named = len({one.name for one in tests}) > 1
+    said = []
+    for test in tests:
+        works = f"your works recorded as {test.name}" if named else "your works"
+        images = count(test.images, "image")
+        found = (
+            f"{works} made a difference that chance hardly explains"
+            if test.passes
+            else f"no effect of {works} was found"
+        )
+        said.append(f"Over {images} together, {found}." if test.images != 1 else f"For one image, {found}.")
+    return said
+
+
 def _over_all(test: OverAllImages, *, named: bool) -> str:
     works = f"Your works recorded as {test.name}" if named else "Your works"
     scope = (

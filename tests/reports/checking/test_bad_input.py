@@ -134,8 +134,8 @@ def test_plots_hold_any_name(label: str) -> None:
     """
     for svg in (
         plot_of_tests([candidate(label)], {1: np.linspace(-1.0, 1.0, 40)}),
-        bars_plot("works", [Bar(label, 2, 1)], "works"),
-        estimates_plot("effects", [Estimate(label, 0.1, 0.0, 0.2)], "effect"),
+        bars_plot([Bar(label, 2, 1)], "works", left=150.0),
+        estimates_plot([Estimate(label, 0.1, 0.0, 0.2)], "effect"),
     ):
         assert svg is not None
         root = ElementTree.fromstring(standalone(svg).replace("\ufffe", "").replace("\uffff", ""))

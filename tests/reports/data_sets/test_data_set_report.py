@@ -177,7 +177,7 @@ def test_model_of_one_member_is_told(world: StatementWorld, tmp_path: Path) -> N
     page = given.page.read_text("utf-8")
     assert page.count(", generation 1</span>") == 1
     assert "No member saw a work" not in page
-    assert "member 0" in bars_plot("one", [Bar("member 0", 3, 1)], "Works by member")
+    assert "member 0" in bars_plot([Bar("member 0", 3, 1)], "Works by member", left=86.0)
 
 
 def test_change_that_names_no_works_is_not_guessed(world: StatementWorld) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from reports.facts import NotMeasured
+from reports.issuing.stamp import UNSTAMPED
+from reports.outputs.documents import INDEX, index_of
 from reports.outputs.facts import Effect, ReportFacts
 from reports.outputs.illustrations import Report
 from reports.outputs.page import effect_in_words, has_slight_effect, in_order, mark, report_values
@@ -72,6 +74,44 @@ def test_no_estimate_stands_beside_its_exact_value(site: Path) -> None:
     assert "first-order estimate</dt>" not in exact
     assert "By first-order estimate from the Jacobian" not in exact
     assert "By first-order estimate from the Jacobian" in (site / "642fe51e78f5.html").read_text()
+
+
+def test_an_image_from_outside_is_no_output(site: Path) -> None:
+    """Its page never says that these models made it, that it has a source, or that they regenerated
+    it; and it says that it is not known whether they saw it.
+    """
+    (path,) = site.glob("f4daddbf*.html")
+    page = path.read_text()
+    for claimed in ("The output", "the output", "regenerated", "Main source", "The source", "Influence", "traces to"):
+        assert claimed not in page.split("What this does not prove")[0], claimed
+    assert "For this image, these models lean on" in page
+    assert '<span class="mark">The models lean on it</span>' in page
+    assert "There is no picture without the work" in page
+    assert "Whether the models saw this very image is not known: this audit was made before" in page
+    assert "regenerated" not in page.split("What this does not prove")[1].split("How we know")[1]
+
+
+def test_an_effect_on_an_image_from_outside_moves_what_the_models_make_of_it(reports: list[Report]) -> None:
+    """The image itself does not change."""
+    effect = Effect(value=0.06, low=0.04, high=0.18)
+    source = reports[0].facts.candidates[0].model_copy(update={"effect": effect})
+    assert "move what they make of the image 6 % of the way" in effect_in_words(source, generated=False)
+    graded_as = [source.model_copy(update={"grade": grade}) for grade in ("main source", "contributes", None)]
+    assert [mark(each, generated=False) for each in graded_as] == [
+        "The models lean on it",
+        "They lean on it in part",
+        "Found, not graded",
+    ]
+
+
+def test_an_index_folds_all_but_its_first_outputs(reports: list[Report], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The summary counts the others; none is lost."""
+    monkeypatch.setattr("reports.outputs.page.OPEN_OUTPUTS", 1)
+    index = index_of([each.for_index() for each in reports], [each.facts.output.id for each in reports], [], [], [])
+    page = INDEX.page(index, {}, UNSTAMPED)
+    summary = f"<summary>{len(reports) - 1} further outputs</summary>"
+    assert page.count("<h3>") == len(reports)
+    assert page.split(summary)[0].count("<h3>") == 1
 
 
 def test_works_without_an_effect_fold_away(site: Path) -> None:

@@ -280,7 +280,7 @@ def test_what_is_not_there_is_said(browser: Browser, pages: Path) -> None:
     choice.
     """
     with visit(browser, pages / f"{FROM_OUTSIDE}.html", 390) as page:
-        assert "Not measured" in page.inner_text("main")
+        assert "There is no picture without the work" in page.inner_text("main")
         assert page.locator(CHOICES).count() == 0
 
 

@@ -23,7 +23,7 @@ from reports.issuing.document import Written
 from reports.issuing.issue import find_issued
 from reports.issuing.stamp import SUFFIX, Stamp
 from reports.statements.document import STATEMENT
-from reports.statements.page import CARDS, Statement, works_found
+from reports.statements.page import CARDS, OPEN_CARDS, Statement, works_found
 from tests.reports.outputs.test_pages import visit
 from tests.support.sealing import reseal
 from tests.support.statement_world import StatementWorld, make_filled_statement_world, record_run
@@ -136,6 +136,21 @@ def test_findings_are_listed_by_work(hostile: tuple[Registry, Written[Statement]
     shown = sum(len(work.shown) for work in found[:CARDS])
     assert page.count("<b>Without ") == shown
     assert page.count("Your share of the image: ") == shown
+
+
+def test_long_lists_fold_and_say_how_many_they_hold(hostile: tuple[Registry, Written[Statement]]) -> None:
+    """Four works and one image of each stand open; summaries count the others, and no folded one is
+    lost.
+    """
+    found = works_found(hostile[1].facts.facts.outputs)[:CARDS]
+    page = hostile[1].page.read_text("utf-8")
+    assert len(found) > OPEN_CARDS
+    further = len(found) - OPEN_CARDS
+    assert f"<summary>{further} further work{'s' if further > 1 else ''} that w" in page
+    for work in found:
+        if more := len(work.shown) - 1:
+            assert f"<summary>{more} more image{'s' if more > 1 else ''} in which it was found</summary>" in page
+    assert page.count('<div class="finding">') == sum(len(work.shown) for work in found)
 
 
 def test_formulas_are_defused_in_tables(hostile: tuple[Registry, Written[Statement]]) -> None:
