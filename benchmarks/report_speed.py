@@ -73,27 +73,28 @@ def main() -> int:
     options = parser.parse_args()
     cases = [measure(options.outputs, side) for side in options.sides]
     # Small pictures cost next to nothing to encode, but a page's words and plots cost the same.
-    held = cases[-1]["times_encoding"] <= MOST_TIMES
+    held = all(case["times_encoding_in_processor_seconds"] <= MOST_TIMES for case in cases)
+    sides = " and ".join(str(side) for side in options.sides)
     claim = (
-        f"reports of 10 candidates with pictures of {options.sides[-1]} pixels a side take at most {MOST_TIMES:g} times as "
-        "long as encoding these alone"
+        f"reports of 10 candidates with pictures of {sides} pixels a side take at most {MOST_TIMES:g} times the processor "
+        "time of encoding these alone"
     )
     results = {"outputs": options.outputs, "candidates": CANDIDATES, "cases": cases}
-    return conclude("report_speed", claim, held, results, ("pillow", "matplotlib", "duckdb"))
+    return conclude("report_speed", claim, held, results, ("pillow", "jinja2", "duckdb"))
 
 
 def measure(outputs: int, side: int) -> dict[str, Any]:
-    """Wall seconds of both, each on all cores."""
+    """Wall and processor seconds of both, each on all cores."""
     with tempfile.TemporaryDirectory() as folder:
         registry = build(Home(Path(folder) / "home"), outputs, side)
         with registry.session() as session:
             audits = newest_audits(session)
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), _processor_seconds()
         encode_all(registry, audits)
-        encoding = time.perf_counter() - begun
-        begun = time.perf_counter()
+        encoding, encoding_used = time.perf_counter() - begun, _processor_seconds() - used
+        begun, used = time.perf_counter(), _processor_seconds()
         written = write_reports(registry, audits, Path(folder) / "reports", now=NOW)
-        rendering = time.perf_counter() - begun
+        rendering, rendering_used = time.perf_counter() - begun, _processor_seconds() - used
         page = (Path(folder) / "reports" / written.facts.reports[0].html).stat().st_size
     usage = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
@@ -101,10 +102,19 @@ def measure(outputs: int, side: int) -> dict[str, Any]:
         "seconds_reports": rendering,
         "seconds_encoding": encoding,
         "times_encoding": rendering / encoding,
+        "processor_seconds_reports": rendering_used,
+        "processor_seconds_encoding": encoding_used,
+        "times_encoding_in_processor_seconds": rendering_used / encoding_used,
         "reports_a_second": outputs / rendering,
         "kilobytes_a_page": page // 1000,
         "megabytes_a_process": max(usage) // 1000,
     }
+
+
+def _processor_seconds() -> float:
+    """Of this process and of its children that have ended: what other programs do counts less."""
+    used = [resource.getrusage(each) for each in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def encode_all(registry: Registry, audits: list[Audit]) -> None:

@@ -1,8 +1,7 @@
 """Plots as inline SVG in the page's colours, so one plot serves light, dark and print.
 
 A drawing has two axes, and marks in their coordinates. Colours are the page's CSS variables, text
-stays text, no element has an id, and the same facts give the same bytes. A page with two plots of a
-general plotting library took twice as long to make.
+stays text, no element has an id, and the same facts give the same bytes.
 """
 
 from __future__ import annotations

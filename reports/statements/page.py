@@ -20,7 +20,7 @@ OPEN_CARDS = 4
 """Of these, the works that are not folded away."""
 IMAGES = 4
 """Images shown with one work; all but the first are folded away."""
-OPEN_WORKS = 9
+OPEN_WORKS = 8
 """Works in the list of all works that are not folded away."""
 MOST_ROWS = 40
 MOST_MEMBERS = 64

@@ -25,6 +25,9 @@ from reports.filings import ab2013, ai_act
 from reports.filings.answers import Answers, Model
 from reports.filings.form import Form
 from reports.filings.versions import file_version
+from reports.portfolios.document import PORTFOLIO
+from reports.portfolios.request import Request
+from reports.settlements.document import SETTLEMENT, Asked
 from reports.statements.document import STATEMENT
 from tests.support.members import ensemble_of, train_members
 from tests.support.sealing import reseal
@@ -51,6 +54,26 @@ def text_of(page: Path) -> str:
 
 
 @pytest.mark.parametrize("based", [True, False])
+def test_settlements_and_portfolios(tmp_path: Path, based: bool) -> None:
+    """Each names the base and narrows what it says to the fine-tuning, in words and in limits."""
+    world = make_filled_statement_world(tmp_path)
+    if based:
+        give_base(world.registry)
+    portfolio = PORTFOLIO.write(world.registry, Request(grade="slight").subject(), tmp_path / "portfolio", NOW)
+    settlement = SETTLEMENT.write(world.registry, str(Asked("rightsholder", None, None)), tmp_path / "shares", NOW)
+    for written, sentence in ((portfolio, "explanation"), (settlement, "verdict")):
+        page, facts = text_of(written.page), json.loads(written.page.with_suffix(".json").read_bytes())
+        if not based:
+            assert "bases" not in facts
+            assert IN_FINE_TUNING not in page
+            continue
+        assert IN_FINE_TUNING in facts[sentence]
+        assert [each["id"] for each in facts["bases"]] == [BASE]
+        assert UNKNOWN in page
+        assert any(UNKNOWN in limit for limit in facts["limits"])
+
+
+@pytest.mark.parametrize("based", [True, False])
 def test_statements(tmp_path: Path, based: bool) -> None:
     """Verdict or explanation, models and limits; each image has its prompt and the base alone."""
     world = make_filled_statement_world(tmp_path)
@@ -72,9 +95,8 @@ def test_statements(tmp_path: Path, based: bool) -> None:
     assert facts["limits"][0].startswith("Only the fine-tuning is tested.")
     assert [each["id"] for each in facts["bases"]] == [BASE]
     assert {model["base_id"] for model in facts["models"]} == {BASE}
-    assert (
-        "No picture: the audit did not measure it The base model alone the same start, without any fine-tuning" in page
-    )
+    assert "No picture: the audit did not measure it The base model alone" in page
+    assert "and what the base model makes without any fine-tuning" in page
 
 
 @pytest.mark.parametrize("based", [True, False])
