@@ -1,13 +1,16 @@
-"""The default kind: diffusers' ``UNet2DModel`` on pixels or patches, optionally with class labels.
+"""The default kind: a UNet on pixels or patches, optionally with class labels.
 
-Weights are stored as diffusers stores them: ``UNet2DModel.from_pretrained(<member folder>)`` opens
-a member. With ``patch`` above 1 the image is cut into patches of that many pixels a side, which
-become channels (space to depth), so that a convolution sees patch^2 fewer places: at 16x16 pixels
-and a patch of 2 the network costs about a quarter, and a CPU trains it in minutes.
+The network is that of diffusers' ``UNet2DModel`` and is stored as diffusers stores it:
+``UNet2DModel.from_pretrained(<member folder>)`` opens a member. With ``patch`` above 1 the image is
+cut into patches of that many pixels a side, which become channels (space to depth), so that a
+convolution sees patch^2 fewer places: at 16x16 pixels and a patch of 2 the network costs about a
+quarter, and a CPU trains it in minutes.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,17 +22,36 @@ from torch import Tensor
 from torch.nn import functional
 
 from attribution.denoisers.interface import DenoiserKind, Member, Prompt, Shape
-from attribution.denoisers.libraries import diffusers
+from attribution.denoisers.unet import EPSILON, UNet
 from registry.errors import InputError, UsageError
+from registry.members.manifest import CONFIG_NAME
 
 if TYPE_CHECKING:
-    from diffusers import UNet2DModel
-
     from attribution.denoisers.schedule import NoiseSchedule
     from attribution.images import ImageSettings
 
 LARGEST_NUMBER, MOST_LEVELS, MOST_LAYERS = 65_536, 8, 8
 """Bounds on settings from outside; far above any UNet."""
+SAME_FOR_ALL = {
+    "act_fn": "silu",
+    "attn_norm_num_groups": None,
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "downsample_padding": 1,
+    "downsample_type": "conv",
+    "dropout": 0.0,
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "mid_block_scale_factor": 1,
+    "mid_block_type": "UNetMidBlock2D",
+    "norm_eps": EPSILON,
+    "num_train_timesteps": None,
+    "resnet_time_scale_shift": "default",
+    "time_embedding_dim": None,
+    "time_embedding_type": "positional",
+    "upsample_type": "conv",
+}
+"""Arguments of ``UNet2DModel`` that :class:`UNet` has no choice of."""
 
 
 @dataclass(frozen=True)
@@ -136,22 +158,36 @@ class PixelUNet(DenoiserKind):
         }
 
     def new_member(self, seed: int) -> UNetMember:
-        unet = diffusers().UNet2DModel
+        planes = self.channels * self.patch**2
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return UNetMember(unet(**self.config()), self.patch)
+            network = UNet(
+                planes, self.widths, self.layers_per_block, self.groups, self.class_count, attention=self.attention
+            )
+        return UNetMember(network, self.patch)
 
     def save_member(self, member: Member, folder: Path) -> None:
-        """Write config.json and weights as diffusers does."""
+        """Write config.json and weights as diffusers does.
+
+        Raises:
+            UsageError: a member of another kind.
+        """
         if not isinstance(member, UNetMember):
             raise UsageError(f"a {type(member).__name__} is no member of the kind {self.name!r}")
-        member.network.save_pretrained(folder, safe_serialization=True)
+        super().save_member(member, folder)
+        names = {"_class_name": "UNet2DModel", "_diffusers_version": importlib.metadata.version("diffusers")}
+        document = json.dumps({**names, **SAME_FOR_ALL, **self.config()}, indent=2, sort_keys=True) + "\n"
+        (folder / CONFIG_NAME).write_text(document, encoding="utf-8")
+
+    def weights_metadata(self) -> dict[str, str]:
+        """What diffusers asks for."""
+        return {"format": "pt"}
 
 
 class UNetMember(Member):
     """A UNet between space to depth and depth to space. ``condition`` is [batch] class numbers."""
 
-    def __init__(self, network: UNet2DModel, patch: int) -> None:
+    def __init__(self, network: UNet, patch: int) -> None:
         super().__init__()
         self.network = network
         self.patch = patch
@@ -164,12 +200,11 @@ class UNetMember(Member):
     ) -> Float[Tensor, "batch channel height width"]:
         if self.patch > 1:
             x = functional.pixel_unshuffle(x, self.patch)
-        eps: Tensor = self.network(x, t, class_labels=condition, return_dict=False)[0]
+        eps: Tensor = self.network(x, t, condition)
         return functional.pixel_shuffle(eps, self.patch) if self.patch > 1 else eps
 
     def state(self) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = self.network.state_dict()
-        return found
+        return self.network.state_dict()
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         self.network.load_state_dict(state)

@@ -25,6 +25,7 @@ from attribution.denoisers.interface import DenoiserKind
 from attribution.denoisers.schedule import alpha_bars
 from attribution.denoisers.space import Condition
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
+from attribution.training.adamw import AdamW
 from attribution.training.dataset import TrainingSet
 from attribution.training.draws import Draw, draw, draw_works, step_seed
 from attribution.training.encoded import training_condition
@@ -111,13 +112,7 @@ class TrainingRun:
         self.places = torch.from_numpy(places)
         start = self.training.seed if self.training.common_draws else step_seed(self.training, 0, index)
         self.member = settings.network.new_member(start).to(device).train()
-        self.optimiser = torch.optim.AdamW(
-            [value for value in self.member.parameters() if value.requires_grad],
-            lr=self.training.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=0.0,
-            fused=True,
-        )
+        self.optimiser = AdamW(value for value in self.member.parameters() if value.requires_grad)
         self.alpha_bar = torch.from_numpy(alpha_bars(self.training)).float().to(device)
 
     def complete(self, checkpoint: Path, report: Callable[[int], None], checkpoint_seconds: float) -> None:
@@ -136,8 +131,6 @@ class TrainingRun:
         else:
             index = None if self.training.common_draws else self.index
             drawn = draw(self.training, self.step, index, len(self.places), shape)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.training, self.step)
         self.optimiser.zero_grad()
         return drawn.to(self.data.device)._replace(rows=self.places[drawn.rows])
 
@@ -147,7 +140,7 @@ class TrainingRun:
         Raises:
             UsageError: the loss is no number; looked at every :data:`LOSS_CHECK_STEPS` steps.
         """
-        self.optimiser.step()
+        self.optimiser.step(learning_rate(self.training, self.step))
         self.step += 1
         if self.step % LOSS_CHECK_STEPS == 0 or self.step == self.training.steps:
             self._check(loss)
@@ -163,7 +156,7 @@ class TrainingRun:
     def save(self, path: Path) -> None:
         """Write a checkpoint; it replaces the last one in one step."""
         tensors = {f"network.{name}": value for name, value in self.member.state().items()}
-        for number, state in self.optimiser.state_dict()["state"].items():
+        for number, state in self.optimiser.state.items():
             tensors |= {f"optimiser.{number}.{name}": value for name, value in state.items()}
         metadata = {"format": "creditline-checkpoint-1", "step": str(self.step), "works": self.works_sha256}
         write_atomically(path, lambda part: save_file(tensors, part, metadata))
@@ -193,7 +186,7 @@ class TrainingRun:
                 _, number, moment = name.split(".", 2)
                 moments.setdefault(int(number), {})[moment] = value
         self.member.restore(network)
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        self.optimiser.restore(moments)
         self.step = step
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.startup import BAR, COMMAND_HELP, PROGRAM_HELP, measure, programs, ratios
+from benchmarks.startup import BAR, COMMAND_HELP, PROGRAM_HELP, encoded_home, first_step, measure, programs, ratios
 from registry.home import Home
 from registry.schema.create import create_registry
 from tests.support.works import write_pictures
@@ -76,3 +76,15 @@ def test_answers_take_little_longer_than_those_of_a_bare_typer_program(tmp_path:
     found = ratios(measure(runs, rounds=5))
     assert len(found) == 3
     assert max(found.values()) < BAR + 0.4, found
+
+
+@pytest.mark.slow
+def test_training_starts_without_libraries_that_it_does_not_need(tmp_path: Path) -> None:
+    """Up to the end of its first step: neither diffusers and what that imports, nor torch's
+    compiler.
+    """
+    found = first_step(encoded_home(tmp_path))
+    assert "torch" in found["loaded"]
+    unneeded = {"diffusers", "transformers", "peft", "accelerate", "torchvision", "scipy", "pandas", "sympy", "jinja2"}
+    assert not unneeded & set(found["loaded"])
+    assert not found["compiler"]

@@ -180,7 +180,7 @@ def test_half_precision_of_the_base_leaves_adapters_whole(bases: Path, monkeypat
     torch.testing.assert_close(losses, expected_losses, rtol=0.05, atol=0)
     for run in group:
         assert all(value.dtype == torch.float32 for value in run.member.parameters())
-        moments = run.optimiser.state_dict()["state"].values()
+        moments = run.optimiser.state.values()
         assert all(value.dtype == torch.float32 for moment in moments for value in moment.values())
         assert all(bool(torch.isfinite(value).all()) for value in run.member.parameters())
 
