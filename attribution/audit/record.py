@@ -21,7 +21,7 @@ from attribution.evidence import effect_interval
 from attribution.evidence.adjustment import RIDGE
 from attribution.evidence.effect_interval import Effects
 from attribution.evidence.group_test import Pulls, RightsholderTests
-from attribution.evidence.randomisation import STEP_WEIGHTS, STEPS_FROM, Evidence
+from attribution.evidence.randomisation import STEPS_FROM, Evidence
 from attribution.evidence.shares import Shares
 from attribution.images import keep_picture, read_work
 from attribution.metrics.euclidean import NotMeasured, from_mean_square
@@ -30,7 +30,7 @@ from attribution.ranking.encoded_works import SEEN_BY_ALL, EncodedWorks
 from attribution.ranking.grading import Choices, identity_of
 from attribution.ranking.rankers.interface import Ranker
 from attribution.ranking.shortlist import Shortlisted
-from attribution.sampling.predictions import BAND_EDGES
+from attribution.sampling.predictions import BAND_EDGES, STEP_WEIGHTS
 from attribution.seen.answer import METHOD as SEEN_METHOD
 from attribution.seen.answer import Seen
 from registry.encodings.assignment import Assignment, Decoys

@@ -55,13 +55,11 @@ from jaxtyping import Bool, Float, Float64, Int64, UInt64
 from attribution.evidence.adjustment import MemberAlignment, Neighbours, member_alignment
 from attribution.evidence.effect_interval import Effects, effects_of
 from attribution.metrics.statistics import benjamini_hochberg
-from attribution.sampling.predictions import MemberPredictions
+from attribution.sampling.predictions import STEP_WEIGHTS, MemberPredictions
 from registry.basis.p_values import exact_p_values
 from registry.encodings.words import bits
 from registry.errors import UsageError
 
-STEP_WEIGHTS = (0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
-"""Weight by band of :mod:`attribution.sampling.predictions`; noisy steps say little."""
 STEPS_FROM = 0.3
 """sqrt(alpha_bar) above which steps have a weight."""
 NO_GROWTH = 1e-12
@@ -124,7 +122,7 @@ def mean_predictions(predictions: MemberPredictions) -> Float64[np.ndarray, "mem
 
 def steps_used(predictions: MemberPredictions) -> int:
     """Number of steps with a weight in the statistic."""
-    return int(predictions.band_steps[np.array(STEP_WEIGHTS) > 0].sum())
+    return round(float(predictions.band_steps[np.array(STEP_WEIGHTS) > 0].sum()))
 
 
 def assess_shortlist(

@@ -22,7 +22,7 @@ from attribution.ensemble.recipe import versions_of
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble
 from attribution.images import to_pixels
 from attribution.sampling.noise import noise_batch, noise_sha256
-from attribution.sampling.predictions import renoise, save_predictions
+from attribution.sampling.predictions import MemberPredictions, renoise, renoise_together, save_predictions
 from attribution.sampling.requests import Request, parts, sample_id_of, stored_request
 from attribution.sampling.sampler import NO_RANGE, sample, saturated_fraction
 from attribution.sampling.schedule import SamplerSettings
@@ -178,10 +178,8 @@ def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[Gene
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
     y, noise = draw(task.ensemble, ensemble, task.sampler, task.requests, task.device)
     results = []
-    for row, (sample_id, request) in enumerate(zip(task.sample_ids, task.requests, strict=True)):
-        image = y[row].clamp(-1.0, 1.0)
-        condition = task.ensemble.settings.condition(request.prompt, device=task.device)
-        predictions = renoise(ensemble, image, task.sampler, request.seed, condition)
+    looked = _looked_at(task, ensemble, y)
+    for row, (sample_id, predictions) in enumerate(zip(task.sample_ids, looked, strict=True)):
         picture, tensors = task.home.sample_image(sample_id), task.home.sample_tensors(sample_id)
         write_bytes_atomically(picture, png_bytes(to_pixels(y[row : row + 1])[0].cpu().numpy()))
         save_predictions(tensors, predictions, output=y[row].cpu().numpy())
@@ -196,6 +194,22 @@ def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[Gene
         )
         report(1)
     return results
+
+
+def _looked_at(
+    task: SampleTask, ensemble: Ensemble, y: Float[Tensor, "row channel height width"]
+) -> Iterator[MemberPredictions]:
+    """The members' predictions of each sample, in order; few looks are taken in one batch."""
+    images, settings = y.clamp(-1.0, 1.0), task.ensemble.settings
+    if task.sampler.looks:
+        requests = [*task.requests, *[task.requests[-1]] * (len(y) - len(task.requests))]
+        condition = settings.conditions([request.prompt for request in requests], task.device)
+        seeds = [request.seed for request in requests]
+        yield from renoise_together(ensemble, images, task.sampler, seeds, condition)[: len(task.requests)]
+        return
+    for image, request in zip(images, task.requests, strict=False):  # further rows of y are copies
+        condition = settings.condition(request.prompt, device=task.device)
+        yield renoise(ensemble, image, task.sampler, request.seed, condition)
 
 
 def draw(

@@ -11,12 +11,18 @@ pairs z and -z, whose linear effects cancel: a pair at every second step finds a
 independent draws at every step. The same evaluations give each member's denoising loss on the
 image, for member-LDS.
 
+A sample may ask for fewer *looks* (:attr:`attribution.sampling.schedule.SamplerSettings.looks`):
+one noised view in each of as many parts of the schedule, parts that weigh the same in the test.
+Each look counts with the weight of its part, so the sums keep their expectation, and effects keep
+their scale.
+
 A latent kind's predictions stay latents: decoding them would take n images per band and, for images
 of 512 pixels, 48 times the memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +43,8 @@ from registry.home import write_atomically
 
 BAND_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 """Bands of sqrt(alpha_bar), the share of the clean image in x_t, from noise to image."""
+STEP_WEIGHTS = (0.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
+"""Weight of a step by band, in the test; noisy steps say little."""
 SPACING, OUTSIDE_SPACING = 2, 1
 """Steps between pairs of noise images: for a sample, and for an outside image."""
 NOISIEST = 0.1
@@ -53,7 +61,7 @@ class MemberPredictions:
     """P: predicted clean images in the members' space, pixels in [-1, 1] or latents, flattened
     channel by channel."""
     band_steps: Float64[np.ndarray, " band"]
-    """Number of steps in each band."""
+    """Number of steps in each band; of few looks, how much they count there."""
     member_loss: Float64[np.ndarray, " member"]
     """Mean squared error of each member's noise prediction on the image, noised again."""
 
@@ -76,10 +84,14 @@ class PredictionSums:
         self.band_steps = np.zeros(bands)
 
     def __call__(self, observation: Observation) -> None:
+        self.add(observation, 1.0)
+
+    def add(self, observation: Observation, weight: float) -> None:
+        """Add a step, as if it had been seen ``weight`` times."""
         band = band_of(observation.sqrt_alpha_bar)
         clean = observation.clean_images().flatten(2).double().cpu()
-        self.clean_sum[band] += clean
-        self.band_steps[band] += 1
+        self.clean_sum[band] += weight * clean
+        self.band_steps[band] += weight
 
     def row(self, index: int, member_loss: Float64[np.ndarray, " member"]) -> MemberPredictions:
         """The sums of one row of the batch."""
@@ -103,6 +115,9 @@ class NoisedView:
     pair: int
     sign: float
     """1 or -1: the two views of a pair have opposite noise."""
+    weight: float = 1.0
+    """How often the view counts in the sums; where there are few, each has the same weight in the
+    test."""
 
     def noise(self, seed: int, clean: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel height width"]:
         """The noise, a function of the seed."""
@@ -115,13 +130,33 @@ class NoisedView:
 
 
 def noised_views(settings: SamplerSettings, spacing: int = SPACING) -> list[NoisedView]:
-    """Pairs of views at every ``spacing``-th step above :data:`NOISIEST`, the last included."""
+    """Pairs of views at every ``spacing``-th step above :data:`NOISIEST`, the last included.
+
+    Where the sampler asks for a number of looks: as many views with signs in turn, at the middles
+    of parts of the schedule that weigh the same in the test.
+    """
     steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
+    if settings.looks:
+        return _few_views([step for step in steps if weight_of(step)], settings.looks)
     chosen = steps[(len(steps) - 1) % spacing :: spacing]
     return [NoisedView(step, pair, sign) for pair, step in enumerate(chosen) for sign in (1.0, -1.0)]
 
 
-@torch.no_grad()
+def _few_views(steps: Sequence[Step], looks: int) -> list[NoisedView]:
+    if not steps:
+        return []
+    total = np.cumsum([weight_of(step) for step in steps])
+    middles = (np.arange(looks) + 0.5) / looks * total[-1]
+    chosen = [steps[place] for place in np.searchsorted(total, middles)]
+    mean = sum(1.0 / weight_of(step) for step in chosen) / looks
+    return [NoisedView(step, pair, (-1.0) ** pair, 1.0 / weight_of(step) / mean) for pair, step in enumerate(chosen)]
+
+
+def weight_of(step: Step) -> float:
+    """The weight of a step in the test."""
+    return STEP_WEIGHTS[band_of(step.sqrt_alpha_bar)]
+
+
 def renoise(
     ensemble: Ensemble,
     image: Float[Tensor, "channel height width"],
@@ -141,23 +176,61 @@ def renoise(
     ``rows_at_once``: noised images at once; changes memory and speed, and results by rounding only.
     """
     views = noised_views(settings, spacing)
-    clean = ensemble.space.encode(image[None])[0]
-    sums = PredictionSums(ensemble, clean[None])
-    loss = torch.zeros(ensemble.n, dtype=torch.float64)
-    counted = 0
-    for start in range(0, len(views), rows_at_once):
-        part = views[start : start + rows_at_once]
-        noise = torch.stack([view.noise(seed, clean) for view in part])
-        x_t = torch.stack([view.noised(clean, z) for view, z in zip(part, noise, strict=True)])
-        t = torch.tensor([view.step.timestep for view in part], device=image.device)
-        repeated = None if condition is None else condition[torch.zeros(len(part), dtype=torch.int64)]
+    clean = ensemble.space.encode(image[None])
+    return _renoise(ensemble, clean, views, [seed], condition, rows_at_once)[0]
+
+
+def renoise_together(
+    ensemble: Ensemble,
+    images: Float[Tensor, "batch channel height width"],
+    settings: SamplerSettings,
+    seeds: Sequence[int],
+    condition: Condition | None = None,
+    rows_at_once: int = 64,
+) -> list[MemberPredictions]:
+    """:func:`renoise` of a batch of images in as few batches of looks, for samplers with few.
+
+    The result of an image does not depend on its place in the batch, nor on the other images.
+    ``condition`` has a row for each image.
+    """
+    views = noised_views(settings)
+    most = max(1, rows_at_once // max(1, len(views)))
+    together = max(size for size in range(1, len(images) + 1) if len(images) % size == 0 and size <= most)
+    clean = ensemble.space.encode(images)
+    found: list[MemberPredictions] = []
+    for start in range(0, len(images), together):
+        places = torch.arange(start, start + together)
+        part = None if condition is None else condition[places]
+        rows = together * len(views)
+        found += _renoise(ensemble, clean[places], views, seeds[start : start + together], part, rows)
+    return found
+
+
+@torch.no_grad()
+def _renoise(
+    ensemble: Ensemble,
+    clean: Float[Tensor, "batch channel height width"],
+    views: Sequence[NoisedView],
+    seeds: Sequence[int],
+    condition: Condition | None,
+    rows_at_once: int,
+) -> list[MemberPredictions]:
+    sums = [PredictionSums(ensemble, one[None]) for one in clean]
+    loss = torch.zeros(len(clean), ensemble.n, dtype=torch.float64)
+    looks = [(place, view) for place in range(len(clean)) for view in views]
+    for start in range(0, len(looks), rows_at_once):
+        part = looks[start : start + rows_at_once]
+        noise = torch.stack([view.noise(seeds[place], clean[place]) for place, view in part])
+        x_t = torch.stack([view.noised(clean[place], z) for (place, view), z in zip(part, noise, strict=True)])
+        t = torch.tensor([view.step.timestep for _, view in part], device=clean.device)
+        repeated = None if condition is None else condition[torch.tensor([place for place, _ in part])]
         outputs = ensemble.predict(x_t, t, repeated)
-        for row, view in enumerate(part):
-            sums(Observation(view.step, x_t[row : row + 1], outputs[:, row : row + 1]))
+        for row, (place, view) in enumerate(part):
+            sums[place].add(Observation(view.step, x_t[row : row + 1], outputs[:, row : row + 1]), view.weight)
             if is_middle(view.step):
-                loss += (outputs[:, row] - noise[row]).double().square().flatten(1).mean(dim=1).cpu()
-                counted += 1
-    return sums.row(0, (loss / max(1, counted)).numpy())
+                loss[place] += (outputs[:, row] - noise[row]).double().square().flatten(1).mean(dim=1).cpu()
+    counted = max(1, sum(is_middle(view.step) for view in views))
+    return [found.row(0, (each / counted).numpy()) for found, each in zip(sums, loss, strict=True)]
 
 
 def is_middle(step: Step) -> bool:

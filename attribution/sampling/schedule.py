@@ -28,6 +28,9 @@ from attribution.denoisers.schedule import Betas, Method, Serve, Spacing, alpha_
 from attribution.ensemble.recipe import TrainingSettings, stored_fields
 from registry.errors import InputError, UsageError
 
+FEWEST_LOOKS, MOST_LOOKS = 4, 1_000
+"""Fewer than four would leave no look at the middle steps, where losses are taken."""
+
 
 @dataclass(frozen=True)
 class SamplerSettings:
@@ -60,6 +63,9 @@ class SamplerSettings:
     """Added to every timestep of leading spacing: 1 for Stable Diffusion (``steps_offset``)."""
     serve: Serve = "mean"
     """How the members serve together."""
+    looks: int = 0
+    """Noised views of the finished image that the members' predictions are kept of, for its test;
+    0: pairs at every second step. They do not change the image."""
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
@@ -68,6 +74,8 @@ class SamplerSettings:
             raise UsageError(f"unknown spacing {self.spacing!r}: choose one of {', '.join(get_args(Spacing))}")
         if self.serve not in get_args(Serve):
             raise UsageError(f"unknown way to serve {self.serve!r}: choose one of {', '.join(get_args(Serve))}")
+        if self.looks and not FEWEST_LOOKS <= self.looks <= MOST_LOOKS:
+            raise UsageError(f"{self.looks} looks: choose between {FEWEST_LOOKS} and {MOST_LOOKS}")
         check_schedule(self)
         if not 1 <= self.steps <= self.train_steps:
             raise UsageError(
@@ -117,7 +125,7 @@ class SamplerSettings:
         return found
 
 
-LATER_FIELDS = frozenset({"beta_schedule", "spacing", "offset", "serve"})
+LATER_FIELDS = frozenset({"beta_schedule", "spacing", "offset", "serve", "looks"})
 """Fields that are stored only with another value than the default, so that earlier ids stay."""
 
 

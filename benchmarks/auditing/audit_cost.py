@@ -2,10 +2,11 @@
 
 An ensemble of 16 untrained members of the default network samples images as ``creditline sample``
 does; training does not change the cost. Timed for the same images: predictions under fresh noise
-(made by ``sample``, so audits need not), ranking 10,000 works with the two kernel rankers, and the
-randomisation test of 20 candidates against all decoys with 150 neighbours. Interleaved rounds,
-medians. torch runs on one thread, and so must NumPy's products: on a busy machine their threads
-burn processor time while they wait for each other.
+(made by ``sample``, so audits need not), all of them and as many as ``sample --looks`` asks for,
+ranking 10,000 works with the two kernel rankers, and the randomisation test of 20 candidates
+against all decoys with 150 neighbours. Interleaved rounds, medians. torch runs on one thread, and
+so must NumPy's products: on a busy machine their threads burn processor time while they wait for
+each other.
 
     OMP_NUM_THREADS=1 python -m benchmarks.auditing.audit_cost [--works 10000] [--rounds 3]
 """
@@ -15,6 +16,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +35,7 @@ from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.predictions import noised_views, renoise
+from attribution.sampling.predictions import MemberPredictions, noised_views, renoise, renoise_together
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import conclude, interleaved_medians
@@ -42,6 +46,8 @@ N, H, SEED = 16, 8, 0
 SHORTLIST = 20
 DECOYS = 20_000
 MAXIMUM_SHARE = 0.1
+FEW = (4, 6, 8)
+"""Numbers of looks of ``sample --looks``."""
 
 
 def main() -> int:
@@ -85,14 +91,19 @@ def measure(works: int, rounds: int) -> dict[str, Any]:
             units = found.unit_numbers
             assess_shortlist(one, found.images, codes[units], drawn, N, None, around, units)
 
-    jobs = {
+    def looked(few: int) -> list[MemberPredictions]:
+        return renoise_together(ensemble, images, replace(sampler, looks=few), list(range(rows)))
+
+    jobs: dict[str, Callable[[], object]] = {
         "sampling": lambda: sample(ensemble, noise, sampler),
         "noising again": lambda: [renoise(ensemble, image, sampler, seed) for seed, image in enumerate(images)],
+        **{f"{few} looks": partial(looked, few) for few in FEW},
         "ranking": ranked,
         "testing": tested,
     }
     seconds = {name: value / rows for name, value in interleaved_medians(jobs, rounds).items()}
     share = {name: value / seconds["sampling"] for name, value in seconds.items() if name != "sampling"}
+    rest = share["ranking"] + share["testing"]
     return {
         "works": works,
         "n": N,
@@ -103,7 +114,8 @@ def measure(works: int, rounds: int) -> dict[str, Any]:
         "rounds": rounds,
         "threads": {"torch": 1, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set")},
         "processor_seconds_an_image": seconds,
-        "share_of_sampling": {**share, "ranking and testing": share["ranking"] + share["testing"]},
+        "share_of_sampling": {**share, "ranking and testing": rest},
+        "all_layers": {name: share[name] + rest for name in ("noising again", *(f"{few} looks" for few in FEW))},
     }
 
 

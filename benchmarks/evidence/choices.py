@@ -32,11 +32,11 @@ from attribution.denoisers.pixels import PixelUNet
 from attribution.engines.device import choose_device, run_tasks
 from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
 from attribution.evidence.adjustment import MOST, MemberAlignment, Neighbours, member_alignment
-from attribution.evidence.randomisation import STEP_WEIGHTS, assess_alignment
+from attribution.evidence.randomisation import assess_alignment
 from attribution.images import ImageSettings, from_pixels
 from attribution.metrics.statistics import share_of, uniformity
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.predictions import BAND_EDGES, SPACING, band_of, noised_views
+from attribution.sampling.predictions import BAND_EDGES, SPACING, STEP_WEIGHTS, band_of, noised_views
 from attribution.sampling.sampler import Observation, predicted_clean, sample
 from attribution.sampling.schedule import SamplerSettings, steps_of
 from attribution.training.member import MemberTask, train_member

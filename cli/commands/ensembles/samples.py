@@ -46,6 +46,8 @@ def _sampler(stored: Mapping[str, Any]) -> str:
     told = f"{stored['method']} {stored['steps']}"
     if "serve" in stored:
         told += f", {stored['serve']}"
+    if "looks" in stored:
+        told += f", {stored['looks']} looks"
     if "guidance" in stored:
         told += f", guidance {stored['guidance']:g}"
     return told + (f", away from {stored['negative']!r}" if "negative" in stored else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,25 @@ def test_order_and_batch_do_not_matter(world: World, tmp_path: Path) -> None:
     assert {row.seed: (row.image_sha256, row.tensors_sha256, row.noise_sha256) for row in made} == {
         seed: hashes[seed] for seed in (5, 2)
     }
+
+
+def test_few_looks_leave_the_picture_and_do_not_depend_on_the_batch(world: World, tmp_path: Path) -> None:
+    """The same pixels under another id; a sample made among others and alone has the same files."""
+    few = replace(SAMPLER, looks=4)
+    other = Home(tmp_path / "other")
+    shutil.copytree(world.registry.home.root, other.root)
+    made = list(generate_samples(world.registry, world.ensemble, requests_for([5, 2, 3]), few, CPU))
+    pictures = {row.seed: (row.id, row.image_sha256) for row in world.samples}
+    for row in made:
+        assert pictures[row.seed] != (row.id, row.image_sha256)
+        assert pictures[row.seed][1] == row.image_sha256
+        assert row.sampler["looks"] == 4
+    [alone] = generate_samples(Registry.open(other), world.ensemble, requests_for([2]), few, CPU)
+    assert alone.tensors_sha256 == {row.seed: row.tensors_sha256 for row in made}[2]
+    predictions, _ = load_predictions(world.registry.home.sample_tensors(alone.id))
+    assert predictions.band_steps.sum() == pytest.approx(4)
+    assert (predictions.member_loss > 0).all()
+    assert [item.condition for item in verify_samples(world.registry, world.ensemble, made, CPU)] == ["identical"] * 3
 
 
 def test_same_request_finds_the_samples(world: World) -> None:

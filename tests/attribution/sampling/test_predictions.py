@@ -5,10 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble
-from attribution.sampling.predictions import NOISIEST, band_of, noised_views, renoise
+from attribution.evidence.randomisation import mean_predictions
+from attribution.sampling.predictions import (
+    NOISIEST,
+    NoisedView,
+    band_of,
+    noised_views,
+    renoise,
+    renoise_together,
+    weight_of,
+)
 from attribution.sampling.schedule import SamplerSettings, steps_of
+from registry.errors import UsageError
 from tests.support.networks import LinearDenoiser
 
 SETTINGS = SamplerSettings(steps=20)
@@ -46,3 +57,78 @@ def test_looks_are_pairs_at_evenly_spaced_steps(steps: int, spacing: int) -> Non
         torch.testing.assert_close(one.noise(3, image), -other.noise(3, image))
     noises = {tuple(view.noise(3, image).flatten().tolist()) for view in views}
     assert len(noises) == len(views)
+
+
+@pytest.mark.parametrize("looks", [4, 6, 9, 40])
+def test_few_looks_weigh_the_same_and_keep_the_scale(looks: int) -> None:
+    """Each look has one weight in the test; of what changes evenly along the schedule, few looks
+    give nearly the mean that all pairs give.
+    """
+    few, usual = SamplerSettings(looks=looks), SamplerSettings()
+    views = noised_views(few)
+    assert len(views) == looks
+    assert [view.sign for view in views] == [(-1.0) ** k for k in range(looks)]
+    counted = [view.weight * weight_of(view.step) for view in views]
+    np.testing.assert_allclose(counted, counted[0])
+    assert sum(view.weight for view in views) == pytest.approx(looks)
+
+    def mean(views: list[NoisedView]) -> float:
+        weights = np.array([view.weight * weight_of(view.step) for view in views])
+        return float(weights @ np.array([view.step.sqrt_noise for view in views]) / weights.sum())
+
+    assert mean(views) == pytest.approx(mean(noised_views(usual)), abs=0.05)
+
+
+def test_few_looks_have_the_expectation_of_all_pairs() -> None:
+    """The mean predictions of the test, over many seeds, for members that are not linear."""
+    ensemble = Ensemble([CubicDenoiser(slope) for slope in (0.05, -0.1, 0.2)])
+    image = torch.rand(1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+    def mean(settings: SamplerSettings) -> np.ndarray:
+        found = [mean_predictions(renoise(ensemble, image, settings, seed)) for seed in range(60)]
+        contrast = np.stack(found) - np.stack(found).mean(axis=1, keepdims=True)
+        return np.asarray(contrast.mean(axis=0))
+
+    usual, few = mean(SamplerSettings()), mean(SamplerSettings(looks=8))
+    assert float((usual * few).sum() / (usual * usual).sum()) == pytest.approx(1.0, abs=0.1)
+
+
+def test_looks_of_a_batch_are_those_of_each_image_alone() -> None:
+    """Whatever stands beside it: an image's place and the others do not matter."""
+    images = torch.rand(4, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    ensemble = Ensemble([CubicDenoiser(slope) for slope in (0.05, -0.1, 0.2)])
+    settings, seeds = SamplerSettings(steps=20, looks=6), [3, 1, 4, 1]
+    together = renoise_together(ensemble, images, settings, seeds)
+    for image, seed, found in zip(images, seeds, together, strict=True):
+        alone = renoise(ensemble, image, settings, seed)
+        np.testing.assert_allclose(found.clean_sum, alone.clean_sum, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found.member_loss, alone.member_loss, rtol=1e-5)
+        again = renoise_together(ensemble, image[None].repeat(4, 1, 1, 1), settings, [seed] * 4)[0]
+        np.testing.assert_array_equal(found.clean_sum, again.clean_sum)
+    small = renoise_together(ensemble, images, settings, seeds, rows_at_once=6)
+    np.testing.assert_allclose(small[2].clean_sum, together[2].clean_sum, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("looks", [1, 3, 1_001, -1])
+def test_too_few_or_too_many_looks_are_refused(looks: int) -> None:
+    """Zero is the default; one to three would leave no loss."""
+    with pytest.raises(UsageError, match="looks"):
+        SamplerSettings(looks=looks)
+
+
+def test_the_default_looks_leave_no_trace_in_what_is_stored() -> None:
+    """So earlier ids stay; a number of looks is stored and read back."""
+    assert "looks" not in SamplerSettings().to_json()
+    few = SamplerSettings(looks=6)
+    assert few.to_json()["looks"] == 6
+    assert SamplerSettings.from_json(few.to_json()) == few
+
+
+class CubicDenoiser(LinearDenoiser):
+    """Noise that is not linear in what it is shown."""
+
+    def __init__(self, slope: float) -> None:
+        super().__init__(slope, torch.zeros(1, 4, 4))
+
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        return super().forward(x, t, labels) + 0.1 * x**3
