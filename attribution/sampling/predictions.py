@@ -12,8 +12,8 @@ independent draws at every step. The same evaluations give each member's denoisi
 image, for member-LDS.
 
 A sample may ask for fewer *looks* (:attr:`attribution.sampling.schedule.SamplerSettings.looks`):
-one noised view in each of as many parts of the schedule, parts that weigh the same in the test.
-Each look counts with the weight of its part, so the sums keep their expectation, and effects keep
+a pair in each of half as many parts of the schedule, parts that weigh the same in the test. Each
+look counts with the weight of its part, so the sums keep their expectation, and effects keep
 their scale.
 
 A latent kind's predictions stay latents: decoding them would take n images per band and, for images
@@ -132,8 +132,8 @@ class NoisedView:
 def noised_views(settings: SamplerSettings, spacing: int = SPACING) -> list[NoisedView]:
     """Pairs of views at every ``spacing``-th step above :data:`NOISIEST`, the last included.
 
-    Where the sampler asks for a number of looks: as many views with signs in turn, at the middles
-    of parts of the schedule that weigh the same in the test.
+    Where the sampler asks for a number of looks: half as many pairs, at the middles of parts of the
+    schedule that weigh the same in the test.
     """
     steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
     if settings.looks:
@@ -145,11 +145,16 @@ def noised_views(settings: SamplerSettings, spacing: int = SPACING) -> list[Nois
 def _few_views(steps: Sequence[Step], looks: int) -> list[NoisedView]:
     if not steps:
         return []
+    levels = looks // 2
     total = np.cumsum([weight_of(step) for step in steps])
-    middles = (np.arange(looks) + 0.5) / looks * total[-1]
+    middles = (np.arange(levels) + 0.5) / levels * total[-1]
     chosen = [steps[place] for place in np.searchsorted(total, middles)]
-    mean = sum(1.0 / weight_of(step) for step in chosen) / looks
-    return [NoisedView(step, pair, (-1.0) ** pair, 1.0 / weight_of(step) / mean) for pair, step in enumerate(chosen)]
+    mean = sum(1.0 / weight_of(step) for step in chosen) / levels
+    return [
+        NoisedView(step, pair, sign, 1.0 / weight_of(step) / mean)
+        for pair, step in enumerate(chosen)
+        for sign in (1.0, -1.0)
+    ]
 
 
 def weight_of(step: Step) -> float:

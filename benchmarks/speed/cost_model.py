@@ -10,11 +10,11 @@ With n members, B samples at once, S steps, and a network that takes e(r) second
     training     n S (s + u R) / cores                       R works a step
     ranking      q W                                         W works, per image
 
-a, b, c, d, s, u and q are fitted by least squares on the smaller sizes; then the largest size,
-which had no part in the fit, is predicted and measured. Processor seconds of one thread; the
-network is the default one, without training, which does not change the cost.
+a, b, c, d, s and u are fitted by least squares on the smaller sizes, q is a mean over them; then
+the largest size, which had no part in the fit, is predicted and measured. Processor seconds of one
+thread; the network is the default one, without training, which does not change the cost.
 
-    python -m benchmarks.cost_model [--rounds 3]
+    python -m benchmarks.speed.cost_model [--rounds 3]
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import renoise_together
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
+from benchmarks.members.training_speed import product_run
 from benchmarks.record import conclude, interleaved_medians
-from benchmarks.training_speed import product_run
 
 NETWORK = PixelUNet()
 ROWS = (1, 4, 16, 48)
@@ -52,7 +52,7 @@ WITHIN = 1.5
 
 def main() -> int:
     """Fit, predict, measure, write the result; returns 1 if a prediction is far off."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cost_model")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.cost_model")
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
@@ -69,7 +69,7 @@ def main() -> int:
         "predicted_to_measured": ratios,
     }
     claim = f"costs at sizes that had no part in the fit are predicted within a factor of {WITHIN}"
-    return conclude("cost_model", claim, held, results, ("torch", "numpy"))
+    return conclude("speed/cost_model", claim, held, results, ("torch", "numpy"))
 
 
 def fitted(rounds: int) -> dict[str, float]:
@@ -108,7 +108,7 @@ def fitted(rounds: int) -> dict[str, float]:
     carried = [seconds[f"tangents {count} {rows}"] - (a + b * rows) for count, rows in TANGENTS]
     c, d = line([count * rows for count, rows in TANGENTS], carried)
     s, u = line(BATCHES, [seconds[f"training {batch}"] for batch in BATCHES])
-    _, q = line(WORKS, [seconds[f"ranking {works}"] for works in WORKS])
+    q = float(np.mean([seconds[f"ranking {works}"] / works for works in WORKS]))
     return {"a": a, "b": b, "c": c, "d": d, "s": s, "u": u, "q": q}
 
 
