@@ -218,8 +218,9 @@ def shared_order(orders: Sequence[Order], length: int) -> Int64[np.ndarray, " pl
     merged = [merged_order(sort, length, DEPTH) for sort in sorts if sort]
     if len(merged) == 1:
         return merged[0]
-    # Both sorts rank the same units, so both have as many.
-    turns = np.stack(merged, axis=1).ravel()
+    # A sort whose works an index named can have fewer units; then the other one goes on alone.
+    both = min(map(len, merged))
+    turns = np.concatenate([np.stack([units[:both] for units in merged], axis=1).ravel(), *(u[both:] for u in merged)])
     return turns[np.sort(np.unique(turns, return_index=True)[1])][:length]
 
 

@@ -15,7 +15,7 @@ from attribution.ranking.rankers.fusion import WeightedRanker
 from attribution.ranking.rankers.interface import Images, Ranker, Texts
 from attribution.ranking.rankers.kernel import BANDWIDTHS, PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
-from attribution.ranking.shortlist import Shortlisted, shortlists_for
+from attribution.ranking.shortlist import Order, Shortlisted, shared_order, shortlists_for
 from registry.encodings.codes import codes_of
 from registry.encodings.words import bits
 
@@ -118,6 +118,17 @@ def test_prompt_and_picture_share_the_shortlist_in_turns() -> None:
     assert tested(replace(image, texts=())) == pictures
     encoded = replace(encoded, codes=encoded.codes[::-1], membership=encoded.membership[::-1])
     assert tested(image)[::2] == captions[:3]
+
+
+def test_a_sort_that_has_fewer_units_shares_what_it_has() -> None:
+    """An index names some works alone; the other sort goes on, and a longer list starts alike."""
+    prompt = Order("captions", "captions", by_prompt=True, units=np.arange(300))
+    picture = Order("clip", "clip", by_prompt=False, units=np.arange(1000, 1210))
+    found = shared_order((prompt, picture), 600).tolist()
+    assert found[:4] == [0, 1000, 1, 1001]
+    assert sorted(found) == [*range(300), *range(1000, 1210)]
+    assert found[420:] == list(range(210, 300))
+    assert shared_order((picture, prompt), 240).tolist() == found[:240]
 
 
 def test_given_images_are_never_ordered_by_prompts(encoded: EncodedWorks) -> None:
