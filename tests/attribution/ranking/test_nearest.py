@@ -32,7 +32,7 @@ needs_library = pytest.mark.skipif(find_spec(library.NAME) is None, reason=f"{li
 @pytest.fixture(autouse=True)
 def _few_are_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes at which a few hundred works are searched as millions are."""
-    for name, value in (("FEWEST_WORKS", 500), ("CANDIDATES", 60), ("FEWEST_NAMED", 30), ("QUERIES", 40)):
+    for name, value in (("FEWEST_WORKS", 500), ("CANDIDATES", 60), ("QUERIES", 40)):
         monkeypatch.setattr(index, name, value)
     monkeypatch.setattr(index, "PROBES", (2, 4, 16))
     monkeypatch.setattr(index, "ROWS_AT_ONCE", 128)
@@ -84,6 +84,22 @@ def test_an_index_is_built_once_and_measured_on_its_own_works(tmp_path: Path) ->
     assert sum(steps) == WORKS
     assert again.facts == made.facts
     assert [one.tolist() for one in again.near(queries)] == [one.tolist() for one in made.near(queries)]
+
+
+@needs_library
+def test_as_many_works_are_named_for_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for one whose nearest lists hold few works: else images would depend on their batch."""
+    monkeypatch.setattr(index, "PROBES", (1,))
+    values = features()
+    values[:5] = of_length_one(-values[5:6] + np.linspace(0.0, 0.01, 5)[:, None])
+    path, rows = kept(tmp_path, values)
+    made = index_of(path, "one", rows)
+    queries = rows.take(np.array([0, 7, 9]))
+    found = made.near(queries)
+    assert [len(near) for near in found] == [index.CANDIDATES] * 3
+    assert set(range(5)) <= set(found[0].tolist())
+    for place, near in enumerate(found):
+        assert made.near(queries[place : place + 1])[0].tolist() == near.tolist()
 
 
 @pytest.mark.slow

@@ -36,8 +36,6 @@ FEWEST_WORKS = 5_000_000
 """Works from which an index is used; fewer are compared in seconds (``docs/scale.md``)."""
 CANDIDATES = 1000
 """Works that the index names for an image; the ranker scores them exactly."""
-FEWEST_NAMED = 200
-"""Works that it must name; ranks from here on count alike in a shortlist."""
 SAMPLE = 1 << 16
 """Works drawn for the mean and the deviation of scores over all works."""
 NEAREST = 20
@@ -103,8 +101,15 @@ class WorkIndex:
         return self.recall.value >= TOO_LITTLE
 
     def near(self, queries: Float32[np.ndarray, "query value"]) -> list[Int64[np.ndarray, " row"]]:
-        """Per query of length 1, the works that may be near, ascending."""
-        found = self.opened.near(queries, CANDIDATES, self.probes)
+        """Per query of length 1, the works that may be near, ascending.
+
+        As many for every query, so that none depends on the others: where lists hold too few works,
+        twice as many lists are read.
+        """
+        found, probes = self.opened.near(queries, CANDIDATES, self.probes), self.probes
+        while probes < self.facts["lists"] and len(short := np.flatnonzero(found[:, -1] < 0)):
+            probes *= 2
+            found[short] = self.opened.near(queries[short], CANDIDATES, probes)
         return [np.sort(row[row >= 0]) for row in found]
 
     @property

@@ -66,10 +66,7 @@ class FeatureSearch:
         """The works that can be among the nearest; None: all."""
         if isinstance(self._index, str):
             return None
-        near = self._index.near(features)
-        if min(map(len, near)) < index.FEWEST_NAMED:
-            return None
-        return Candidates(tuple(near), self._index.drawn)
+        return Candidates(tuple(self._index.near(features)), self._index.drawn)
 
     def facts(self, *, used: bool) -> Mapping[str, Any]:
         """How the works were searched, for the record; empty: all were compared, as always.
@@ -82,7 +79,5 @@ class FeatureSearch:
         opened: WorkIndex | str | None = self.__dict__.get("_index")
         if isinstance(opened, WorkIndex) and used:
             return {"search": "index", **opened.facts, "sentence": opened.recall.sentence}
-        reason = "a unit has several works, whose scores are added" if opened is None else opened
-        if isinstance(reason, WorkIndex):
-            reason = f"the index named fewer than {index.FEWEST_NAMED} works"
+        reason = opened if isinstance(opened, str) else "a unit has several works, whose scores are added"
         return {"search": "exact", "works": len(self.rows), "sentence": f"all works were compared: {reason}"}
