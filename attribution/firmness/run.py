@@ -32,6 +32,7 @@ from attribution.training.dataset import build_training_set
 from registry.errors import InputError, IntegrityError, MissingPartError, NotFoundError, UsageError
 from registry.event_log.events import changing
 from registry.outputs.firmness import EVENT
+from registry.outputs.searches import went_through_an_index
 from registry.storage.database import Registry
 from registry.storage.tables import Audit, Candidate, CandidateWork, Sample, Unit
 
@@ -167,7 +168,8 @@ def _evidence(
         return {"sentence": "The audit has no finding, so there is none that a change could take away."}
     pictures = {name: BENIGN[name](shown.picture) for name in RETESTED}
     pictures |= _flipped(shown)
-    used = rankers_to_use(registry, ensemble.id, (), ranker_inputs(registry, ensemble))
+    inputs = ranker_inputs(registry, ensemble, indexed=went_through_an_index(audit.ranker))
+    used = rankers_to_use(registry, ensemble.id, (), inputs)
     auditor = Auditor.prepare(registry, ensemble, settings, device, used)
     label = audit.settings.get("label")
     results = retested(auditor, pictures, strongest, label if isinstance(label, str) else None)

@@ -35,6 +35,7 @@ from registry.event_log.events import changing
 from registry.event_log.verify import newest_statement
 from registry.home import Home, write_atomically
 from registry.outputs.history import CHOSEN_BY_DEFAULT, CHOSEN_BY_NAME, CHOSEN_BY_RECORD, RANKER_KEPT
+from registry.outputs.searches import went_through_an_index
 from registry.storage.database import Registry
 from registry.storage.tables import Audit
 
@@ -211,6 +212,8 @@ def rankers_of_audit(
 ) -> tuple[tuple[Ranker, ...], tuple[WeightedRanker, ...]]:
     """The rankers that filled an audit's shortlist, and those that ordered its display.
 
+    They search an index only if the audit did: ``audit --no-index`` compared all works.
+
     Raises:
         UsageError: a ranker is no longer what it was, or its name is unknown.
         MissingPartError: a file, model or library that a ranker needs is absent.
@@ -219,7 +222,7 @@ def rankers_of_audit(
     """
     try:
         recorded, parts = list(audit.ranker["rankers"]), _parts(audit.ranker["parts"])
-        rankers = _as_recorded(registry, recorded, inputs)
+        rankers = _as_recorded(registry, recorded, replace(inputs, indexed=went_through_an_index(audit.ranker)))
         changed = [ranker.name for ranker, known in zip(rankers, recorded, strict=True) if not _is(ranker, known)]
         unknown = {part.name for part in parts} - {ranker.name for ranker in rankers}
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -14,6 +14,17 @@ SEARCHED = "searched"
 EXACT_EITHER_WAY = "The test is exact either way: the search knows no code."
 
 
+def went_through_an_index(ranker: object) -> bool:
+    """Whether an audit searched an index; ``ranker``: what it recorded.
+
+    >>> went_through_an_index({"searched": {"clip": {"search": "exact"}}})
+    False
+    """
+    entry: Any = ranker.get(SEARCHED) if isinstance(ranker, Mapping) else None
+    hows = entry.values() if isinstance(entry, Mapping) else ()
+    return any(isinstance(how, Mapping) and how.get("search") == "index" for how in hows)
+
+
 def searched_works(ranker: object) -> list[str]:
     """One line per ranker that met very many works; ``ranker``: what the audit recorded.
 

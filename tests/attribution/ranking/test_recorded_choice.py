@@ -12,15 +12,25 @@ from PIL import Image
 
 from attribution.audit.auditor import Auditor
 from attribution.audit.record import AuditSettings
-from attribution.ranking.grading import NO_GIVEN, Choices, RankerChoice, grade_rankers, graded_samples
+from attribution.ranking.grading import NO_GIVEN, Choices, RankerChoice, grade_rankers, graded_samples, identity_of
 from attribution.ranking.rankers.catalogue import RankerInputs, make_rankers
 from attribution.ranking.rankers.fusion import Comparison, WeightedRanker
+from attribution.ranking.rankers.interface import Ranker
+from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.member_lds import Gain, MemberLds
-from attribution.ranking.recorded_choice import EVENT, rankers_to_use, record_choice, recorded_choice, scores_path
+from attribution.ranking.recorded_choice import (
+    EVENT,
+    rankers_of_audit,
+    rankers_to_use,
+    record_choice,
+    recorded_choice,
+    scores_path,
+)
 from attribution.sampling.requests import default_sampler
 from registry.errors import CreditlineError, IntegrityError, MissingPartError, UsageError
 from registry.event_log.events import changing
 from registry.event_log.verify import verify
+from registry.storage.tables import Audit
 from tests.attribution.conftest import CPU, NOW, World
 
 SETTINGS = AuditSettings(shortlist=4, jacobian=False)
@@ -155,3 +165,27 @@ def test_edited_choice_is_an_integrity_error(world: World) -> None:
         connection.execute("UPDATE event SET after = '{\"parts\": 1}' WHERE kind = 'ranker chosen'")
     with pytest.raises(IntegrityError, match="log verify"):
         recorded_choice(world.registry, world.ensemble.id)
+
+
+@pytest.mark.parametrize(
+    ("searched", "indexed"),
+    [
+        ({}, False),
+        ({"searched": {"kernel": {"search": "exact"}}}, False),
+        ({"searched": {"kernel": {"search": "index"}}}, True),
+    ],
+)
+def test_the_rankers_of_an_audit_search_as_it_did(
+    world: World, monkeypatch: pytest.MonkeyPatch, searched: dict[str, object], indexed: bool
+) -> None:
+    """An audit that compared all works is not measured through an index, nor the reverse."""
+    asked: list[bool] = []
+
+    def opened(_name: str, inputs: RankerInputs) -> Ranker:
+        asked.append(inputs.indexed)
+        return PixelKernel()
+
+    monkeypatch.setattr("attribution.ranking.recorded_choice.make_ranker", opened)
+    audit = Audit(id="a", ranker={"rankers": [identity_of(PixelKernel())], "parts": [], **searched})
+    rankers_of_audit(world.registry, audit, ranker_inputs(world))
+    assert asked == [indexed]
