@@ -17,6 +17,7 @@ from attribution.ranking.rankers.interface import ArrayRows, Images, PixelRows, 
 from attribution.ranking.rankers.kernel import of_length_one
 from attribution.ranking.rankers.nearest import index, library
 from attribution.ranking.rankers.nearest.index import distances_of_nearest, index_of
+from attribution.ranking.rankers.nearest.search import FeatureSearch
 from attribution.ranking.rankers.scan import UnitIndex
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from registry.encodings.codes import codes_of
@@ -100,6 +101,18 @@ def test_as_many_works_are_named_for_every_image(tmp_path: Path, monkeypatch: py
     assert set(range(5)) <= set(found[0].tolist())
     for place, near in enumerate(found):
         assert made.near(queries[place : place + 1])[0].tolist() == near.tolist()
+
+
+@needs_library
+def test_features_that_are_no_numbers_have_no_index(tmp_path: Path) -> None:
+    """The library refuses them; all works are compared, and the reason is told."""
+    values = features()
+    values[3] = np.nan
+    path, rows = kept(tmp_path, values)
+    search = FeatureSearch(rows, path, "one", wanted=True)
+    assert search.candidates(rows.take(np.arange(2))) is None
+    assert "no finite numbers" in search.facts(used=False)["sentence"]
+    assert not list(tmp_path.glob("*nearest-*"))
 
 
 @pytest.mark.slow

@@ -186,6 +186,6 @@ def test_the_rankers_of_an_audit_search_as_it_did(
         return PixelKernel()
 
     monkeypatch.setattr("attribution.ranking.recorded_choice.make_ranker", opened)
-    audit = Audit(id="a", ranker={"rankers": [identity_of(PixelKernel())], "parts": [], **searched})
+    audit = Audit.model_construct(id="a", ranker={"rankers": [identity_of(PixelKernel())], "parts": [], **searched})
     rankers_of_audit(world.registry, audit, ranker_inputs(world))
     assert asked == [indexed]

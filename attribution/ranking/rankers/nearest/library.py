@@ -94,25 +94,33 @@ def build(
         on_progress: gets works added now.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: some features are no finite numbers, the library cannot make the index, or the
+            file cannot be written.
     """
     faiss: Any = import_module(NAME)
-    projection = faiss.PCAMatrix(sample.shape[1], sizes.dimensions, 0, True)
-    centres = faiss.IndexFlatL2(sizes.dimensions)
-    inner = faiss.IndexIVFPQ(centres, sizes.dimensions, sizes.lists, sizes.bytes, 8)
-    inner.use_precomputed_table = -1
-    for fitted in (inner.cp, inner.pq.cp):
-        fitted.min_points_per_centroid = 1  # else a small index is a warning on stderr
-    inner.pq.cp.niter, inner.pq.cp.max_points_per_centroid = 10, 64
-    index = faiss.IndexPreTransform(projection, inner)
-    index.train(sample)
-    for part in parts:
-        index.add(part)
-        on_progress(len(part))
     try:
+        projection = faiss.PCAMatrix(sample.shape[1], sizes.dimensions, 0, True)
+        centres = faiss.IndexFlatL2(sizes.dimensions)
+        inner = faiss.IndexIVFPQ(centres, sizes.dimensions, sizes.lists, sizes.bytes, 8)
+        inner.use_precomputed_table = -1
+        for fitted in (inner.cp, inner.pq.cp):
+            fitted.min_points_per_centroid = 1  # else a small index is a warning on stderr
+        inner.pq.cp.niter, inner.pq.cp.max_points_per_centroid = 10, 64
+        index = faiss.IndexPreTransform(projection, inner)
+        index.train(_numbers(sample))
+        for part in parts:
+            index.add(_numbers(part))
+            on_progress(len(part))
         faiss.write_index(index, str(path))
-    except RuntimeError as error:  # as for a full disk
+    except (RuntimeError, MemoryError) as error:  # as for a full disk
         raise InputError(f"{path.parent} cannot take an index: {plain_reason(error)}") from error
+
+
+def _numbers(features: Features) -> Features:
+    """The features. Raises InputError: some are no numbers, which the library cannot sort."""
+    if not np.isfinite(features).all():
+        raise InputError("some works have features that are no finite numbers")
+    return features
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,7 +59,7 @@ class FeatureSearch:
         try:
             found = index.index_of(self.path, self.kind, self.rows, self.on_progress)
         except InputError as error:
-            return f"the index cannot be kept: {error}"
+            return f"no index can be kept: {error}"
         return found if found.good else f"too little is found: {found.recall.sentence}"
 
     def candidates(self, features: Float32[np.ndarray, "image value"]) -> Candidates | None:
