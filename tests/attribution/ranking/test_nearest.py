@@ -16,7 +16,7 @@ from attribution.ranking.rankers.feature_kernel import FeatureKernel
 from attribution.ranking.rankers.interface import ArrayRows, Images, PixelRows, Works
 from attribution.ranking.rankers.kernel import of_length_one
 from attribution.ranking.rankers.nearest import index, library
-from attribution.ranking.rankers.nearest.index import distances_of_nearest, index_of
+from attribution.ranking.rankers.nearest.index import distances_of_nearest, index_of, measured_recall
 from attribution.ranking.rankers.nearest.search import FeatureSearch
 from attribution.ranking.rankers.scan import UnitIndex
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
@@ -139,6 +139,27 @@ def test_an_index_is_built_again_when_it_is_damaged_or_the_works_have_changed(tm
     index_of(changed, "one", changed_rows)
     assert not file.exists()
     assert len(list(tmp_path.glob("nearest-*.json"))) == len(list(tmp_path.glob("nearest-*.faiss"))) == 2
+
+
+@needs_library
+def test_a_recall_is_of_the_file_that_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process puts its own index into the place: no recall of this one is said of that."""
+    path, rows = kept(tmp_path, features())
+
+    def replaced(opened: library.Opened, works: ArrayRows) -> tuple[int, index.Recall]:
+        (file,) = tmp_path.glob("nearest-*.faiss")
+        (tmp_path / "other").write_bytes(file.read_bytes() + b"of another process")
+        (tmp_path / "other").replace(file)
+        return measured_recall(opened, works)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "measured_recall", replaced)
+        index_of(path, "one", rows)
+    steps: list[int] = []
+    again = index_of(path, "one", rows, lambda done, _all: steps.append(done))
+    assert sum(steps) == WORKS
+    (file,) = tmp_path.glob("nearest-*.faiss")
+    assert again.facts["index_sha256"] == sha256_of_file(file)
 
 
 @needs_library

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +162,15 @@ def index_of(
     def added(count: int) -> None:
         on_progress(count, len(rows))
 
-    write_atomically(path, partial(library.build, sizes=sizes, sample=sample, parts=parts(), on_progress=added))
+    built = ""
+
+    def build(place: Path) -> None:
+        nonlocal built
+        library.build(place, sizes, sample, parts(), added)
+        # Of this file: another process may put its own into the place before recall is measured.
+        built = sha256_of_file(place)
+
+    write_atomically(path, build)
     opened = library.open_file(path)
     probes, recall = measured_recall(opened, rows)
     facts = {
@@ -176,7 +183,7 @@ def index_of(
         "probes": probes,
         "candidates": CANDIDATES,
         "recall": recall.to_json(),
-        "index_sha256": sha256_of_file(path),
+        "index_sha256": built,
         "kind": kind,
     }
     write_bytes_atomically(path.with_suffix(".json"), json.dumps(facts, indent=2).encode())
