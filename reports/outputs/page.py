@@ -84,7 +84,7 @@ def index_values(index: IndexFacts, listed: Sequence[IndexedReport]) -> dict[str
         "index": index,
         "open_outputs": OPEN_OUTPUTS,
         "entries": [
-            (each, entry, brief(entry.sentence), _label(each.facts), _sources(each.facts))
+            (each, entry, brief(entry.sentence), _label(each.facts), _sources(each.facts), _beside(each.facts))
             for each, entry in zip(listed, index.reports, strict=True)
         ],
         "bases": _bases(listed),
@@ -218,6 +218,16 @@ def _sources(facts: ReportFacts) -> str:
     if slight:
         found.append(count(slight, "slight effect"))
     return f"{' and '.join(found).capitalize()} found among {tested} tested"
+
+
+def _beside(facts: ReportFacts) -> str:
+    """What the picture beside an output shows, for the index."""
+    listed = in_order(facts) or facts.by_evidence
+    if not facts.passing or not listed:
+        return "looks most alike"
+    if _graded(facts) and has_slight_effect(listed[0]):
+        return "a slight effect"
+    return "the source" if facts.output.generated else "leans on"
 
 
 def _traced(facts: ReportFacts) -> bool:

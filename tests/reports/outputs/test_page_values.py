@@ -11,7 +11,7 @@ from reports.issuing.stamp import UNSTAMPED
 from reports.outputs.documents import INDEX, index_of
 from reports.outputs.facts import Effect, ReportFacts
 from reports.outputs.illustrations import Report
-from reports.outputs.page import effect_in_words, has_slight_effect, in_order, mark, report_values
+from reports.outputs.page import effect_in_words, has_slight_effect, in_order, index_values, mark, report_values
 from reports.outputs.read import read_audit
 from reports.outputs.selection import newest_audits
 from tests.support.world import World
@@ -112,6 +112,22 @@ def test_an_index_folds_all_but_its_first_outputs(reports: list[Report], monkeyp
     summary = f"<summary>{len(reports) - 1} further outputs</summary>"
     assert page.count("<h3>") == len(reports)
     assert page.split(summary)[0].count("<h3>") == 1
+
+
+def test_an_index_calls_no_slight_effect_a_source(reports: list[Report]) -> None:
+    """The picture beside an output is the source only where the verdict names one."""
+
+    def beside(facts: ReportFacts) -> str:
+        report = Report(facts, reports[1].shown)
+        index = index_of([report.for_index()], [facts.output.id], [], [], [])
+        ((*_others, said),) = index_values(index.facts, [report.for_index()])["entries"]  # type: ignore[misc]
+        return str(said)  # type: ignore[has-type]
+
+    slight = "detectable but slight"
+    assert beside(graded(reports[1].facts, slight, slight)) == "a slight effect"
+    assert beside(graded(reports[1].facts, slight, "main source")) == "the source"
+    none = [each.model_copy(update={"passes": False, "grade": "not shown"}) for each in reports[1].facts.candidates]
+    assert beside(reports[1].facts.model_copy(update={"candidates": none})) == "looks most alike"
 
 
 def test_works_without_an_effect_fold_away(site: Path) -> None:
