@@ -144,10 +144,15 @@ def without_secrets(text: str) -> str:
 def _watched() -> Any:  # noqa: ANN401 - aiohttp may not be installed
     """Refuses redirects to another protocol, and answers that are no file and no error either."""
     import aiohttp
+    from yarl import URL
 
     async def check_target(_session: object, _context: object, told: Any) -> None:  # noqa: ANN401 - aiohttp's own
         target = told.response.headers.get("Location") or told.response.headers.get("URI") or ""
-        scheme = target.partition(":")[0].lower() if is_address(target) else ""
+        try:
+            # Read as aiohttp will read it: to it, a tab in "ht\ttp://" is nothing.
+            scheme = URL(target, encoded=True).scheme
+        except ValueError as error:
+            raise InputError("it redirects to a malformed address") from error
         if scheme and scheme not in WEB:
             raise InputError(f"it redirects to {scheme}://, expected https://")
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 PATIENCE = 120.0
 """Seconds for a server to start."""
@@ -81,7 +82,7 @@ class _Answers(BaseHTTPRequestHandler):
         elif path == "/circle.csv":
             self._send(302, b"", {"Location": "/circle.csv", "Content-Length": "0"})
         elif path.startswith("/to/"):
-            self._send(302, b"", {"Location": query, "Content-Length": "0"})
+            self._send(302, b"", {"Location": unquote(query), "Content-Length": "0"})
         else:
             self._send(404, b"", {"Content-Length": "0"})
 

@@ -54,6 +54,19 @@ def test_redirects_to_another_protocol_are_not_followed(web: str, home: Home, ta
         copied(home, f"{web}/to/list.csv?{target}")
 
 
+@pytest.mark.parametrize("scheme", ["https", "ht\ttps", " \thttps", "HTTPS", "https\t"])
+def test_signs_that_are_nothing_do_not_hide_a_protocol(web: str, home: Home, scheme: str) -> None:
+    """What reads an address passes over tabs; so must whoever looks where it leads."""
+    with pytest.raises(InputError, match="it redirects to https://, expected https://"):
+        copied(home, f"{web}/to/list.csv?{scheme.replace(chr(9), '%09').replace(' ', '%20')}://127.0.0.1/list.csv")
+
+
+def test_a_malformed_target_is_refused(web: str, home: Home) -> None:
+    """In one line."""
+    with pytest.raises(InputError, match="it redirects to a malformed address"):
+        copied(home, f"{web}/to/list.csv?https://[1/list.csv")
+
+
 def test_a_circle_of_redirects_ends(web: str, home: Home) -> None:
     """After as many as aiohttp follows."""
     with pytest.raises(InputError, match=r"cannot read http://127.0.0.1:\d+/circle.csv: it redirects too often"):
