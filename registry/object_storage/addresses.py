@@ -26,6 +26,8 @@ WEB = ("https",)
 NEEDED = {"s3": "s3fs", "gs": "gcsfs", "https": "aiohttp"}
 """The package that a scheme needs, beside fsspec."""
 LONGEST = 4096
+SILENCE = 60.0
+"""Seconds without a byte after which a web server is given up."""
 _FORM = re.compile(r"[a-z][a-z0-9+.-]+:[:/]", re.IGNORECASE)
 _SECRETS = re.compile(r"(?P<query>\?\S+)|(?P<user>(?<=//)[^/\s@]+@)")
 
@@ -116,7 +118,7 @@ class Address:
             options |= {
                 "encoded": True,
                 "headers": {"Accept-Encoding": "identity"},
-                "client_kwargs": {"trace_configs": [_watched()]},
+                "client_kwargs": {"trace_configs": [_watched()], "timeout": _patience()},
             }
         return fsspec.filesystem(self.scheme, **options)
 
@@ -139,6 +141,13 @@ def without_secrets(text: str) -> str:
     """
     found = _SECRETS.sub(lambda match: "…@" if match["user"] else "?…" + "," * match[0].endswith(","), text)
     return " ".join("".join(each if each.isprintable() else " " for each in found).split())
+
+
+def _patience() -> Any:  # noqa: ANN401 - aiohttp may not be installed
+    """Of silence, and not of a whole file: aiohttp ends every request after five minutes."""
+    import aiohttp
+
+    return aiohttp.ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
 
 
 def _watched() -> Any:  # noqa: ANN401 - aiohttp may not be installed

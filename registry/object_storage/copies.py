@@ -324,6 +324,8 @@ def _reason(error: BaseException) -> str:
     numbers = [getattr(each, "status", None) for each in chain]
     if any(type(each).__name__ == "TooManyRedirects" for each in chain):
         return "it redirects too often"
+    if any(isinstance(each, TimeoutError) for each in chain):
+        return "the server was silent for too long"
     if (status := next((each for each in numbers if isinstance(each, int)), None)) is not None:
         return f"the server answers with status {status}"
     if isinstance(error, FileNotFoundError) and len(chain) == 1:

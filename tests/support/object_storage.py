@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
@@ -75,6 +75,12 @@ class _Answers(BaseHTTPRequestHandler):
             self._send(200, b"url\n" if body else b"", {"Content-Length": "400", "ETag": '"1"'})
         elif path == "/endless.csv":
             self._send(200, b"url\n" * 100_000 if body else b"", {"Connection": "close"})
+        elif path == "/slow.csv":
+            self._send(200, b"", {"Content-Length": "6", "ETag": '"1"'})
+            with suppress(BrokenPipeError, ConnectionResetError):  # who waited is gone
+                for _ in range(6 if body else 0):
+                    time.sleep(float(query))
+                    self.wfile.write(b"x")
         elif path == "/empty.csv":
             self._send(204, b"", {})
         elif path == "/nowhere.csv":

@@ -104,6 +104,16 @@ def test_streams_of_other_sizes_than_promised(web: str, home: Home, monkeypatch:
     assert not list(home.fetched.rglob("*.csv"))
 
 
+def test_a_slow_server_has_time_as_long_as_it_sends(web: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file takes longer than aiohttp would wait, five minutes; silence is told as such."""
+    client = pytest.importorskip("aiohttp")
+    monkeypatch.setattr(client.client, "DEFAULT_TIMEOUT", client.ClientTimeout(total=0.3))
+    assert copied(home, f"{web}/slow.csv?0.1").size == 6
+    monkeypatch.setattr(addresses, "SILENCE", 0.2)
+    with pytest.raises(InputError, match=r"slow.csv\?…: the server was silent for too long"):
+        copied(home, f"{web}/slow.csv?1")
+
+
 def test_nobody_answers(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """At once, in one line."""
     monkeypatch.setattr(addresses, "SCHEMES", ("http",))
