@@ -309,8 +309,8 @@ def _read_errors(address: Address) -> Iterator[None]:
         raise
     except Exception as error:  # every storage has errors of its own
         told = InputError(f"cannot read {address.shown}: {_reason(error)}")
-        # The text of the error has the query, and --debug shows causes.
-        raise told from None if address.has_query else error
+        # The text of the error has the query, or that of a redirect, and --debug shows causes.
+        raise told from None if address.on_web else error
 
 
 def _reason(error: BaseException) -> str:

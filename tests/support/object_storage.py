@@ -87,6 +87,8 @@ class _Answers(BaseHTTPRequestHandler):
             self._send(302, b"elsewhere" if body else b"", {"Content-Length": "9"})
         elif path == "/circle.csv":
             self._send(302, b"", {"Location": "/circle.csv", "Content-Length": "0"})
+        elif path == "/leading.csv":
+            self._send(302, b"", {"Location": "/signed.csv?key=of-the-server", "Content-Length": "0"})
         elif path.startswith("/to/"):
             self._send(302, b"", {"Location": unquote(query), "Content-Length": "0"})
         else:

@@ -93,6 +93,13 @@ def test_what_a_server_refuses_is_told_by_its_status(web: str, home: Home) -> No
     assert not [path for path in home.root.rglob("*") if path.is_file() and b"key=" in path.read_bytes()]
 
 
+def test_the_signature_of_a_redirect_is_not_shown(web: str, home: Home) -> None:
+    """A server can sign where it leads to, and --debug shows causes."""
+    with pytest.raises(InputError, match="the server answers with status 403") as refused:
+        copied(home, f"{web}/leading.csv")
+    assert "of-the-server" not in "".join(traceback.format_exception(refused.value))
+
+
 def test_streams_of_other_sizes_than_promised(web: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too short, or without an end in sight."""
     monkeypatch.setattr(copies, "LARGEST_UNSTATED", 1000)
