@@ -29,7 +29,10 @@ LONGEST = 4096
 SILENCE = 60.0
 """Seconds without a byte after which a web server is given up."""
 _FORM = re.compile(r"[a-z][a-z0-9+.-]+:[:/]", re.IGNORECASE)
-_SECRETS = re.compile(r"(?P<query>\?\S+)|(?P<user>(?<=//)[^/\s@]+@)")
+_PASSWORD = re.compile(r"^(?!arn:)[^:\[]*:(?![0-9]*$)")
+"""In place of a host or bucket: behind the colon is no port, so that a user and the beginning of a
+password with a slash stand there."""
+_SECRETS = re.compile(r"(?P<query>\?\S+)|(?P<user>(?<=//)(?:[^/\s@]+|[^/\s@:]+:[^\s@]+)@)")
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Address:
             else "it has characters that cannot be printed, or spaces"
             if not text.isprintable() or (web and " " in text)
             else "it holds a user or a password: leave credentials to the environment"
-            if "@" in host
+            if "@" in host or ("@" in path and _PASSWORD.search(host))
             else "it names no bucket or host"
             if not host
             else "it has a fragment (#)"

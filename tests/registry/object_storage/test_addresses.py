@@ -17,6 +17,8 @@ from registry.object_storage.addresses import Address, is_address, without_secre
         ("s3://bucket/a b/ä?#.csv", "ä?#.csv"),
         ("gs://bucket/list.parquet", "list.parquet"),
         ("https://host:8443/list.csv?key=1", "list.csv"),
+        ("https://host:8443/@ada/list.csv", "list.csv"),
+        ("s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/works/a@b.csv", "a@b.csv"),
     ],
 )
 def test_addresses_that_are_taken(text: str, name: str) -> None:
@@ -36,6 +38,8 @@ def test_addresses_that_are_taken(text: str, name: str) -> None:
         ("memory://list.csv", "expected one that begins"),
         ("https://ada:secret@host/list.csv", "leave credentials to the environment"),
         ("s3://key:secret@bucket/list.csv", "leave credentials to the environment"),
+        ("https://ada:a/secret@host/list.csv", "leave credentials to the environment"),
+        ("s3://key:a/secret/it+is@bucket/list.csv", "leave credentials to the environment"),
         ("https://", "names no bucket or host"),
         ("s3:///list.csv", "names no bucket or host"),
         ("https://host/list.csv#part", "has a fragment"),
