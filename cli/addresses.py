@@ -48,7 +48,11 @@ def file_of(registry: Registry, source: str, *, dry_run: bool = False) -> Path:
 
 
 def _of_this_machine(source: str) -> Path:
-    parts = urlsplit(source)
+    malformed = UsageError(f"got {source!r}, expected file:///PATH: a file of this machine")
+    try:
+        parts = urlsplit(source)
+    except ValueError as error:
+        raise malformed from error
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.query or parts.fragment:
-        raise UsageError(f"got {source!r}, expected file:///PATH: a file of this machine")
+        raise malformed
     return Path(unquote(parts.path))

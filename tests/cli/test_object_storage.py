@@ -76,6 +76,15 @@ def test_works_in_a_storage_of_this_process(creditline: Creditline, memory: Any,
     assert creditline("doctor").status == 0
 
 
+@pytest.mark.parametrize("source", ["file://[a/works", "file://elsewhere/works", "file:///works?a=1"])
+def test_a_malformed_address_of_a_file_is_one_line(creditline: Creditline, source: str) -> None:
+    """It names no file of this machine."""
+    creditline("init")
+    found = creditline("register", source)
+    assert found.status == 2
+    assert "expected file:///PATH" in found.err
+
+
 @pytest.mark.slow
 def test_members_are_collected_from_a_storage(filled: Creditline, memory: Any, tmp_path: Path) -> None:  # noqa: ANN401 - as above
     """What jobs left on their own disks and was copied there; an altered one is refused."""
