@@ -1,1 +1,1 @@
-"""Tests of :mod:`benchmarks.grades`."""
+"""Tests of :mod:`benchmarks.auditing`."""
