@@ -145,7 +145,8 @@ def _of_numbers(search: DealtSearch, form: QuadraticForm, k: int) -> Found:
     available = decoys_available(dealt.n, dealt.h, dealt.units, code_format)
     if dealt.n <= LONGEST_LAW and len(form.serving) == dealt.n:
         as_large = search.unused_with_at_least(form, largest.values * (1.0 - 1e-9))
-        return largest, (1.0 + as_large) / (1.0 + available), available, True
+        if as_large is not None:
+            return largest, (1.0 + as_large) / (1.0 + available), available, True
     drawn = decoys(dealt.seed, dealt.n, dealt.h, dealt.units, DECOYS, draw_seed=DECOY_SEED, code_format=code_format)
     served = drawn & np.uint64(form.mask)
     values = form.values(drawn[(served != 0) & (served != np.uint64(form.mask))])

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -35,6 +36,8 @@ LOOK_UP = 7
 """Codes that are made in the time of one look-up of a word by number."""
 LOOK_UPS = 1 << 22
 """Words looked up, at most, before all codes are made instead."""
+COUNTED = 1 << 23
+"""Words looked up, at most, to count those of no unit: fifteen seconds of one core."""
 
 
 @dataclass(frozen=True)
@@ -137,15 +140,16 @@ class DealtSearch:
 
     def unused_with_at_least(
         self, form: QuadraticForm, thresholds: Float64[np.ndarray, " threshold"]
-    ) -> Int64[np.ndarray, " threshold"]:
+    ) -> Int64[np.ndarray, " threshold"] | None:
         """How many codes of no unit have at least each value.
 
-        Each code with such a value is looked up by number: for the values of the best units.
+        Each code with such a value is looked up by number: for the values of the best units. None:
+        more than :data:`COUNTED` codes have, as where nearly all units are asked for.
 
         Raises:
             CapacityError: too many members.
         """
-        return CodeSearch(form, self.law, self.dealt.loops(self.dealt.units)).count(thresholds)
+        return CodeSearch(form, self.law, self.dealt.loops(self.dealt.units)).count(thresholds, COUNTED)
 
     def with_at_least(
         self, form: QuadraticForm, thresholds: Float64[np.ndarray, " threshold"]
@@ -155,4 +159,5 @@ class DealtSearch:
         Raises:
             CapacityError: too many members.
         """
-        return CodeSearch(form, self.law, self.dealt.loops(0)).count(thresholds)
+        found = CodeSearch(form, self.law, self.dealt.loops(0)).count(thresholds)
+        return cast(np.ndarray, found)  # no code is looked up, so no patience ends

@@ -402,11 +402,15 @@ def count_groups(
     groups: Groups,
     dealing: Dealing,
     thresholds: np.ndarray,
+    patience: int,
+    tried: np.ndarray,
+    turn: int,
     counts: np.ndarray,
 ) -> None:
     """Count the codes of some groups by the first of the falling ``thresholds`` that they reach.
 
-    Where a law has units, only codes of no unit count.
+    Where a law has units, only codes of no unit count. ``tried`` has how many codes each thread
+    looked up by number, this one at place ``turn``. Stops when all are more than ``patience``.
     """
     pulls, sums = np.empty(64), np.empty(tails.own.shape, dtype=np.float32)
     found, possible = np.empty(TAILS_AT_ONCE, dtype=np.float32), np.empty(len(exact.inverse), dtype=np.float32)
@@ -429,8 +433,10 @@ def count_groups(
                 value = value_of(code, exact.tables, exact.parts, exact.mask, exact.inverse)
                 if not value >= lowest or (dealing.paired and not is_code(code, dealing.n, dealing.orientation)):
                     continue
-                if dealing.units and number_of(code, dealing) < dealing.units:
-                    continue
+                if dealing.units:
+                    tried[turn] += 1
+                    if number_of(code, dealing) < dealing.units:
+                        continue
                 first, last = 0, len(thresholds) - 1
                 while first < last:
                     middle = (first + last) // 2
@@ -439,6 +445,8 @@ def count_groups(
                     else:
                         first = middle + 1
                 counts[first] += 1
+            if tried.sum() > patience:
+                return
 
 
 @compiled

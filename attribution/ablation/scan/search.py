@@ -158,30 +158,41 @@ class CodeSearch:
         )
         return Largest(kept[0][:count], kept[1][:count], kept[2][:count]), tried
 
-    def count(self, thresholds: Float64[np.ndarray, " threshold"]) -> Int64[np.ndarray, " threshold"]:
-        """How many codes have at least each value; of a law with units: those of no unit."""
+    def count(
+        self, thresholds: Float64[np.ndarray, " threshold"], patience: int = 1 << 62
+    ) -> Int64[np.ndarray, " threshold"] | None:
+        """How many codes have at least each value; of a law with units: those of no unit.
+
+        None: they are more than ``patience`` look-ups by number can tell.
+        """
         order = np.argsort(-thresholds, kind="stable")
         falling = np.ldexp(np.ascontiguousarray(thresholds[order], dtype=np.float64), -self.exponent)
         chosen = np.flatnonzero(self.bounds >= falling[-1]) if len(falling) else np.empty(0, dtype=np.int64)
 
-        def compute(part: Int64[np.ndarray, " group"]) -> Int64[np.ndarray, " threshold"]:
+        parts = _dealt_out(chosen) if len(chosen) else []
+        tried = np.zeros(len(parts), dtype=np.int64)
+
+        def compute(turn: int) -> Int64[np.ndarray, " threshold"]:
             counts = np.zeros(len(falling), dtype=np.int64)
             count_groups(
-                part,
+                parts[turn],
                 self.bounds,
                 self.scaled.exact,
                 self.tails,
                 self.grouped.groups,
                 self.dealing,
                 falling,
+                patience,
+                tried,
+                turn,
                 counts,
             )
             return counts
 
         found = np.zeros(len(falling), dtype=np.int64)
-        if len(chosen):
-            found[order] = np.cumsum(sum(on_all_cores(compute, _dealt_out(chosen))))
-        return found
+        if parts:
+            found[order] = np.cumsum(sum(on_all_cores(compute, range(len(parts)))))
+        return None if tried.sum() > patience else found
 
 
 def bounded(k: int, units: int) -> int:

@@ -15,6 +15,7 @@ from attribution.ablation.scan.dealt import Dealt, DealtSearch
 from attribution.ablation.scan.form import QuadraticForm
 from attribution.ablation.scan.index import LONGEST_LAW, group_codes, group_law
 from attribution.ablation.scan.search import CodeSearch, Largest
+from attribution.audit.largest import _of_numbers
 from registry.encodings.codes import capacity, codes_of
 from registry.encodings.words import Words, bits
 from registry.errors import CapacityError, UsageError
@@ -102,7 +103,9 @@ def check_stored(form: QuadraticForm, codes: Words, k: int, wanted: Sequence[int
         return
     there = values[~np.isnan(values)]
     thresholds = np.array([there[place % len(there)] for place in wanted] if len(there) else [], dtype=np.float64)
-    assert searched.count(thresholds).tolist() == [int((there >= each).sum()) for each in thresholds]
+    counted = searched.count(thresholds)
+    assert counted is not None
+    assert counted.tolist() == [int((there >= each).sum()) for each in thresholds]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -149,9 +152,27 @@ def check_dealt(dealt: Dealt, form: QuadraticForm, k: int) -> None:
     thresholds = values[sorted_largest(values, 3)]
     assert search.with_at_least(form, thresholds).tolist() == [int((every >= each).sum()) for each in thresholds]
     unused = every[dealt.units :]
-    assert search.unused_with_at_least(form, thresholds).tolist() == [
-        int((unused >= each).sum()) for each in thresholds
-    ]
+    counted = search.unused_with_at_least(form, thresholds)
+    assert counted is not None
+    assert counted.tolist() == [int((unused >= each).sum()) for each in thresholds]
+
+
+def test_codes_are_not_counted_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly all codes are as large as the last of all units: codes are then drawn to compare with,
+    and p is the same where all can be drawn.
+    """
+    dealt, draw = Dealt(1, 12, 6, 50), np.random.default_rng(0).normal(size=(12, 30))
+    form = QuadraticForm.of_gram(draw @ draw.T)
+    search = DealtSearch(dealt, form.mask)
+    largest, p_value, compared, exhaustive = _of_numbers(search, form, 50)
+    assert exhaustive
+    monkeypatch.setattr("attribution.ablation.scan.dealt.COUNTED", 200)
+    assert search.unused_with_at_least(form, largest.values) is None
+    assert search.unused_with_at_least(form, largest.values[:1]) is not None
+    again = _of_numbers(search, form, 50)
+    assert again[0].numbers.tolist() == largest.numbers.tolist()
+    np.testing.assert_allclose(again[1], p_value)
+    assert again[2:] == (compared, True)
 
 
 @pytest.mark.slow
