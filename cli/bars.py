@@ -25,7 +25,7 @@ class LateProgress(Progress):
 
     def __init__(self, console: Console) -> None:
         columns: tuple[ProgressColumn, ...] = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # names of people are in it
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

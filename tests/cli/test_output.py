@@ -71,6 +71,13 @@ def test_control_characters_stay_out_of_every_kind_of_output(capsys: pytest.Capt
     assert len(found.err.splitlines()) == 1
 
 
+def test_a_bar_shows_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name in brackets is no markup; one that closes a tag ended the command."""
+    with progress_bars() as progress:
+        progress.advance(progress.add_task("checking the base models[/new] [red]", total=2))
+    assert "checking the base models[/new] [red]" in capsys.readouterr().err
+
+
 def test_bars_appear_with_the_first_progress(capsys: pytest.CaptureFixture[str]) -> None:
     """An error before any progress comes alone; after some, the bars were there."""
     with progress_bars() as progress:
