@@ -34,6 +34,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from registry.errors import (
+    CreditlineError,
+    InputError,
     LockedRegistryError,
     NotFoundError,
     ReadOnlyRegistryError,
@@ -41,7 +43,7 @@ from registry.errors import (
     SchemaVersionError,
 )
 from registry.home import FREE_SPACE, Home, scratch_folder
-from registry.storage.memory import memory_limit
+from registry.storage.memory import MEMORY_VARIABLE, memory_limit
 from registry.storage.relation_names import SCHEMA_VERSION, TABLES, VIEWS
 
 if TYPE_CHECKING:
@@ -289,6 +291,10 @@ class Registry:
         try:
             yield
         except Exception as error:
+            if _lacks_memory(error):
+                raise InputError(
+                    f"DuckDB ran out of the memory that it may use for the registry: set {MEMORY_VARIABLE} to more, such as 4GB"
+                ) from error
             fault = getattr(error, "orig", error)  # the ORM wraps the driver's error
             if isinstance(fault, _FILE_FAULTS) or (
                 isinstance(fault, duckdb.Error) and _FULL_OR_PROTECTED.search(str(fault))
@@ -309,6 +315,18 @@ def relation_names(connection: duckdb.DuckDBPyConnection) -> set[str]:
         "UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
     )
     return {str(name) for (name,) in rows.fetchall()}
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether DuckDB's memory ran out; what is cleaned up after that raises further errors."""
+    found: BaseException | None = error
+    if isinstance(error, CreditlineError):
+        return False
+    while found is not None:
+        if isinstance(found, duckdb.OutOfMemoryException):
+            return True
+        found = found.__context__
+    return False
 
 
 def _translate(error: BaseException, path: Path) -> RegistryError:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from registry.errors import UsageError
+from registry.errors import InputError, UsageError
 from registry.home import Home
 from registry.schema.create import create_registry
 from registry.storage import memory
 from registry.storage.database import Registry
 from registry.storage.memory import LEAST, MEMORY_VARIABLE, machine_memory, memory_limit
 from registry.storage.results import number_of
+from registry.storage.selection import selected_by
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +82,19 @@ def test_a_query_beyond_the_limit_uses_the_disk(monkeypatch: pytest.MonkeyPatch,
         used = number_of(connection, "SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory()")
     assert used <= 64_000_000
     assert sorted(path.name for path in registry.home.root.iterdir()) == ["registry.duckdb"]
+
+
+@pytest.mark.reopens
+def test_too_little_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It names the setting, also where cleaning up after it raises another error."""
+    registry = create_registry(Home(tmp_path / "home"))
+    monkeypatch.setenv(MEMORY_VARIABLE, "64MB")
+    query = "SELECT list(range::VARCHAR || repeat('x', 90)) FROM range(2_000_000)"
+    with pytest.raises(InputError, match=f"set {MEMORY_VARIABLE} to more"), registry.connection() as connection:
+        connection.execute(query).fetchall()
+    with (
+        pytest.raises(InputError, match=f"set {MEMORY_VARIABLE} to more"),
+        registry.connection() as connection,
+        selected_by(connection, "SELECT id FROM asset"),
+    ):
+        connection.execute(query).fetchall()
