@@ -22,7 +22,8 @@ MODULES = [
 ]
 NEED_ARGUMENTS = {
     "auditing.nearest_works",
-    *("base_model", "firmness", "imitation", "seen", "shares", "text_to_image", "evidence.nested_codes"),
+    *("base_model", "firmness", "imitation", "seen", "shares", "text_to_image"),
+    *("evidence.looks", "evidence.nested_codes"),
     *("grades.held_out_sizes", "grades.joint_effects", "grades.kept_ablations", "grades.verdict_sizes"),
     *("lds.choice", "lds.compare", "lds.gradient_study", "lds.rightsholders"),
 }

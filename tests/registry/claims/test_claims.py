@@ -33,7 +33,7 @@ from registry.works.queries import asset_rights_table
 from tests.support.pictures import COPIES, cropped, scene, write_scenes
 from tests.support.works import NOW, copied, encoded, picture, register, write, write_pictures
 
-BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "results" / "fingerprints.json"
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "results" / "register" / "fingerprints.json"
 
 
 def make(registry: Registry, folder: Path, **options: Any) -> Registry:

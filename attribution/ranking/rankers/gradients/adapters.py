@@ -98,10 +98,12 @@ class InnerProducts(Query):
     additive: ClassVar[bool] = True
 
     def __init__(self, images: Float32[np.ndarray, "image scale value"], works: Rows) -> None:
-        self.images, self.works = images, works
+        self.images, self.works = images.astype(np.float64), works
 
     def log_scores(self, rows: RowIndex) -> Float32[np.ndarray, "image scale row"]:
-        return np.asarray(self.images @ self.works.take(rows).T)
+        # Products of thousands of signed numbers nearly cancel: in single precision a work's score
+        # would depend on the block of works that it is computed with.
+        return np.asarray((self.images @ self.works.take(rows).T.astype(np.float64)).astype(np.float32))
 
 
 class Sketch:
