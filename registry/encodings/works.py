@@ -13,6 +13,7 @@ from registry.errors import NotFoundError, UsageError
 from registry.permissions.rule import FORBIDDEN, Permission
 from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression
 from registry.storage.results import number_of
+from registry.storage.row_groups import ROW_GROUP, blocks_of_works
 
 UNIT_KINDS = ("asset", "rightsholder", "column")
 
@@ -78,12 +79,11 @@ def unit_works(
         f"AND list_contains(?, permission) AND {key} IS NOT NULL AND {key} <> '' ORDER BY asset_id"
     )
     listed = [str(permission) for permission in permissions]
-    last = number_of(connection, "SELECT coalesce(max(id), -1) FROM asset")
     # Numbers of other units, and of groups, are ranks among all works.
-    block = _BLOCK if unit_kind == "asset" and within is None else last + 1
+    block = _BLOCK if unit_kind == "asset" and within is None else None
     parts = [
-        connection.execute(query, [first, min(last, first + block - 1), listed]).to_arrow_table()
-        for first in range(0, max(last, 0) + 1, max(block, 1))
+        connection.execute(query, [first, last, listed]).to_arrow_table()
+        for first, last in blocks_of_works(connection, block)
     ]
     connection.unregister("probes")
     works = pa.concat_tables(parts)
@@ -142,7 +142,7 @@ def group_sizes(
     return works[grouped], int(works[~grouped].sum())
 
 
-_BLOCK = 4 * 122_880
+_BLOCK = 4 * ROW_GROUP
 """Works that are read together, so that only the result grows with the works."""
 _NO_WORKS = pa.table({"asset_id": pa.array([], pa.int64())})
 _GROUP = (

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from registry.event_log.events import Change
 from registry.permissions.rule import EFFECTIVE
+from registry.storage.row_groups import ROW_GROUP, blocks_of_works
 from registry.storage.selection import selected_by, selected_works
 
 # A verified row holds only what was verified; the declared row, even a newer one, has the rest.
@@ -105,9 +106,8 @@ def _recompute_captions(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-_AT_ONCE = 4 * 122_880
-"""Works that are compared together, so that memory does not grow with the registry. Rows lie in the
-order of their works, so DuckDB passes over the blocks of other works."""
+_AT_ONCE = 4 * ROW_GROUP
+"""Works that are compared together."""
 
 
 def find_stale(
@@ -120,10 +120,9 @@ def find_stale(
     if asset_ids is not None:
         with selected_works(connection, asset_ids):
             return _stale(connection)
-    first, last = connection.execute("SELECT min(id), max(id) FROM asset").fetchall()[0]
     found: list[int] = []
-    for start in range(first or 0, -1 if last is None else last + 1, _AT_ONCE):
-        with selected_by(connection, f"SELECT id FROM asset WHERE id BETWEEN {start} AND {start + _AT_ONCE - 1}"):  # noqa: S608 - numbers
+    for first, last in blocks_of_works(connection, _AT_ONCE):
+        with selected_by(connection, f"SELECT id FROM asset WHERE id BETWEEN {first} AND {last}"):  # noqa: S608 - numbers
             found += _stale(connection)
     return found
 

@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 import duckdb
 
+from registry.storage.row_groups import ROW_GROUP
+
 ASSET_RIGHTS = """
     SELECT
         asset.id AS asset_id, data_set.name AS data_set, data_set.root AS root, asset.path AS path, asset.url AS url,
@@ -121,8 +123,6 @@ def works_shared_by(rightsholders: str) -> str:
     """  # noqa: S608 - what the callers wrote
 
 
-_BLOCK = 122_880
-"""Rows that DuckDB stores together."""
 _FEW_BLOCKS = 3
 
 
@@ -148,7 +148,7 @@ def rights_of(asset_ids: Iterable[int]) -> str:
         "asset_rights": f"asset_id IN ({listed})",
         "caption": f"asset_id IN ({listed})",
     }
-    if len({number // _BLOCK for number in numbers}) > _FEW_BLOCKS:
+    if len({number // ROW_GROUP for number in numbers}) > _FEW_BLOCKS:
         chosen = {
             table: f"rowid IN (SELECT rowid FROM {table} WHERE {condition})"  # noqa: S608 - numbers
             for table, condition in chosen.items()

@@ -18,10 +18,8 @@ SHARE = 4
 """The registry may use one part in this many of the machine's memory."""
 LEAST = 2**30
 """Bytes that it may use however small the machine is."""
-
 LEAST_SET = 64 * 10**6
 """Bytes below which a setting is refused: with less, DuckDB cannot even read the tables."""
-
 _AMOUNT = re.compile(r"(?P<number>\d{1,9}(\.\d{1,3})?) ?(?P<unit>[KMGT])(?P<binary>i?)B", re.IGNORECASE)
 _POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))

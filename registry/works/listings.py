@@ -18,6 +18,7 @@ from registry.errors import NotFoundError, UsageError
 from registry.permissions.reasons import reasons_of
 from registry.storage.current_rights import ASSET_RIGHTS, rights_of, with_rightsholders, works_shared_by, written_out
 from registry.storage.results import number_of, records
+from registry.storage.row_groups import ROW_GROUP
 from registry.works.synthetic import signs_of
 
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ PERMISSIONS = ("permitted", "unclear", "constrained", "prohibited", "withdrawn")
 _THINGS = {"rightsholder_id": "rightsholder", "licence_id": "licence", "data_set_id": "data set"}
 _LISTED_BY = {"rightsholder_id": "rightsholders", "licence_id": "licences", "data_set_id": "data-sets"}
 
-BLOCK = 2 * 122_880
-"""Works that are read together, by id: two of the blocks in which DuckDB stores rows. A query for
-fewer would pass over the others more often."""
+BLOCK = 2 * ROW_GROUP
+"""Works that are read together, by id. A query for fewer would pass over the others more often."""
 PAGE = 1_000
 """Works with texts fetched by one query."""
 

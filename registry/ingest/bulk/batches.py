@@ -36,9 +36,10 @@ from registry.ingest.lists.connection import reader, translated_errors
 from registry.ingest.lists.source import ListSource
 from registry.ingest.store.matching import identities_of, keys_of
 from registry.rightsholders.no_names import names_nobody
+from registry.storage.row_groups import ROW_GROUP
 
-ROWS = 4 * 122_880
-"""Rows of a batch: four of the blocks in which DuckDB stores rows."""
+ROWS = 4 * ROW_GROUP
+"""Rows of a batch."""
 BYTES = 2**27
 """Bytes after which a batch ends with fewer rows."""
 UNOWNED = "no rightsholder is stated"

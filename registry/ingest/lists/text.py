@@ -32,11 +32,12 @@ from registry.ingest.lists.malformed_rows import (
     split_json,
     too_deep,
 )
+from registry.storage.row_groups import ROW_GROUP
 
 LARGEST_TEXT = 2**40
 MOST_COLUMNS = 1_000
 _GZIP = b"\x1f\x8b"
-_PARQUET = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
+_PARQUET = f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
 
 
 class _LineError(InputError):

@@ -11,9 +11,8 @@ import pyarrow as pa
 from registry.event_log.computed_parts import parts_of_rows
 from registry.event_log.events import Change
 from registry.event_log.seals import schema_of
+from registry.storage.row_groups import ROW_GROUP
 
-_CHUNK = 122_880
-"""Rows that DuckDB gives to one thread."""
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -39,7 +38,7 @@ def insert_rows(
         change.add_parts(table, parts_of_rows(schema_of(change.connection, table), table, rows, constants))
     names = ", ".join([*rows.column_names, *constants])
     values = ", ".join([*rows.column_names, *("?" for _ in constants)])
-    batches = rows.combine_chunks().to_batches(_CHUNK)
+    batches = rows.combine_chunks().to_batches(ROW_GROUP)
     change.connection.register("rows_to_insert", pa.Table.from_batches(batches, rows.schema))
     change.connection.execute(
         f"INSERT INTO {table} ({names}) SELECT {values} FROM rows_to_insert",  # noqa: S608 - names of our columns
