@@ -63,8 +63,12 @@ def default_support(n: int) -> int:
 def slots_for(group_of_unit: NDArray[np.int64]) -> tuple[Counts, int]:
     """Slots of each group and of the open group; -1: a unit without a group."""
     grouped = group_of_unit >= 0
-    open_units = int((~grouped).sum())
-    return room_for(np.bincount(group_of_unit[grouped])), int(room_for(np.array([open_units]))[0])
+    return slots_of_sizes(np.bincount(group_of_unit[grouped]), int((~grouped).sum()))
+
+
+def slots_of_sizes(works: Counts, open_works: int) -> tuple[Counts, int]:
+    """:func:`slots_for` groups with these numbers of works, and for the works without a group."""
+    return room_for(works), int(room_for(np.array([open_works]))[0])
 
 
 def room_for(works: Counts) -> Counts:

@@ -260,11 +260,9 @@ def sizes_of(
     weight: int | None,
 ) -> tuple[int, int | None, int]:
     """Members, support (None: plain codes) and weight: as given, or the fewest that do."""
-    import numpy as np
-
     from registry.encodings.codes import default_weight, members_needed
     from registry.encodings.keys import CODE_FORMAT
-    from registry.encodings.nested import DECOYS_WANTED, default_support, room_for, sizes_that_do
+    from registry.encodings.nested import DECOYS_WANTED, default_support, sizes_that_do, slots_of_sizes
     from registry.encodings.works import group_sizes, unit_count
 
     if group is None and support is not None:
@@ -273,8 +271,7 @@ def sizes_of(
         if group is None:
             members = members_needed(unit_count(connection, *unit_of(unit), permissions) + DECOYS_WANTED, CODE_FORMAT)
         else:
-            works, without = group_sizes(connection, group, permissions)
-            found = sizes_that_do(room_for(works), int(room_for(np.array([without]))[0]))
+            found = sizes_that_do(*slots_of_sizes(*group_sizes(connection, group, permissions)))
             if found is None:
                 raise CapacityError("these works do not nest in up to 64 members; give --within none for plain codes")
             members = found[0]
