@@ -94,7 +94,10 @@ def test_rankers_are_graded_under_each_plan() -> None:
     seen = rng.random((20, 8)) < 0.5
     summed = SummedScores("pixels", (0.1,), over_members(rng.normal(size=(1, 6, 20)), seen))
     losses = -summed.seen[0]
-    rows = [{"rows": {}, "null": {}, "loss": {USUAL: [mine.tolist(), (3.0 * mine + 1.0).tolist()]}} for mine in losses]
+    rows = [
+        {"output": number, "rows": {}, "null": {}, "loss": {USUAL: [mine.tolist(), (3.0 * mine + 1.0).tolist()]}}
+        for number, mine in enumerate(losses)
+    ]
     graded = rankers_told(rows, [summed])
     assert graded[USUAL]["best_member_lds"] == {"pixels": 1.0}
     assert rankers_told(rows[3:], [summed])[USUAL]["best_member_lds"] == {"pixels": 1.0}
