@@ -140,29 +140,35 @@ def side(pixels: int) -> int:
     return math.isqrt(pixels)
 
 
-PIXELS = tuple(side**2 for side in (16, 24, 32, 48))
+PIXELS = tuple(side**2 for side in (16, 32, 64))
 LAWS = {
     "training by pixels": Law("pixels", 1, PIXELS, interleaved(lambda size: training(side(size))), "convolutions"),
     "training by works": Law(
         "works",
-        1,
+        0,
         (1_000, 10_000, 100_000, 1_000_000),
         interleaved(lambda size: training(works=size)),
-        "a step draws the lot of every work; below a million works the network costs more",
+        "a step sees one batch; it draws the lot of every work, which a million works hardly show",
     ),
     "sampling by members": Law(
         "members", 1, (2, 4, 8, 16), interleaved(lambda size: sampling(size, 4)), "each predicts once a step"
     ),
-    "sampling by samples": Law("samples", 1, (2, 4, 8, 16), interleaved(lambda size: sampling(4, size)), "a batch"),
+    "sampling by samples": Law(
+        "samples", 1, (2, 8, 32, 128), interleaved(lambda size: sampling(4, size)), "a batch; small ones are cheap"
+    ),
     "sampling by pixels": Law(
-        "pixels", 1, PIXELS, interleaved(lambda size: sampling(4, 2, side(size))), "convolutions"
+        "pixels", 1, (*PIXELS, 128**2), interleaved(lambda size: sampling(4, 2, side(size))), "convolutions"
     ),
     "Jacobian by members": Law(
-        "members", 2, (2, 4, 8, 16), interleaved(jacobian), "each member carries a tangent for each member"
+        "members",
+        2,
+        (4, 8, 16, 32, 64),
+        interleaved(jacobian),
+        "each member carries a tangent for each member; a tangent costs a part of a prediction",
     ),
     "ranking by works": Law("works", 1, (25_000, 50_000, 100_000, 200_000), ranking, "each work is looked at once"),
     "registration by works": Law(
-        "works", 1, (100_000, 200_000, 400_000), registration, "each row is read, checked and written once"
+        "works", 1, (250_000, 500_000, 1_000_000), registration, "each row is read, checked and written once"
     ),
 }
 

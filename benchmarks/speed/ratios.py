@@ -48,10 +48,30 @@ class Timed:
     module: str
     arguments: tuple[str, ...]
     ratios: Mapping[str, Ratio]
+    result: str = ""
+    """The name of its result file; empty: that of the module."""
+
+    @property
+    def path(self) -> str:
+        return f"{self.result or self.module.replace('.', '/')}.json"
+
+
+REGISTRY_AT_SIZE = {"intake": 6.0, "encode": 5.0, "export": 7.0, "doctor": 12.0}
+"""Most processor time of operations on a million works, as a multiple of bare SQL's.
+
+SQL writes no seals, keeps no history and checks nothing: these bars are what was once measured.
+"""
 
 
 def _largest(results: Results) -> float:
     return float(max(results["ratio"].values()))
+
+
+def _beside_sql(step: str) -> Callable[[Results], float]:
+    def ratio(results: Results) -> float:
+        return float(results["steps"][step]["processor_ratio"])
+
+    return ratio
 
 
 TIMED = (
@@ -100,6 +120,19 @@ TIMED = (
         },
     ),
     Timed(
+        "auditing.influence_scale",
+        ("--stored", "20000000", "--dealt", "100000000"),
+        {
+            "largest influences: units a second / a float32 product": Ratio(
+                lambda found: min(
+                    form["units_a_processor_second_by_product"] for form in found["stored"]["forms"].values()
+                ),
+                5.0,
+                "higher",
+            )
+        },
+    ),
+    Timed(
         "auditing.ranking_scale",
         ("--works", "100000"),
         {
@@ -112,6 +145,15 @@ TIMED = (
         "register.bulk_registration",
         ("--rows", "1000000"),
         {"register a list / a bare INSERT": Ratio(lambda found: found["ratio"], 2.0, "lower")},
+    ),
+    Timed(
+        "registry_size",
+        ("1000000",),
+        {
+            f"{step} of a million works / bare SQL": Ratio(_beside_sql(step), bar, "lower")
+            for step, bar in REGISTRY_AT_SIZE.items()
+        },
+        result="registry_size/1000000",
     ),
     Timed(
         "register.exposure_view",
@@ -140,7 +182,7 @@ TIMED = (
 def run(timed: Timed, folder: Path) -> Results:
     """Run a benchmark in a process of its own; its result file goes into ``folder``."""
     command = [sys.executable, "-c", _RUN, str(folder), timed.module, *timed.arguments]
-    path = folder / f"{timed.module.replace('.', '/')}.json"
+    path = folder / timed.path
     path.unlink(missing_ok=True)
     # A claim that does not hold ends with 1, and has a result all the same.
     subprocess.run(command, check=False)
