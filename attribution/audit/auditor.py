@@ -62,7 +62,7 @@ from attribution.sampling.requests import batches_by_request
 from attribution.seen.answer import Seen, seen_of
 from attribution.seen.asking import Asker, Shown
 from attribution.training.dataset import build_training_set
-from registry.encodings.store import load_units
+from registry.encodings.store import load_codes
 from registry.errors import IntegrityError, UsageError
 from registry.home import Home
 from registry.storage import tables
@@ -103,7 +103,7 @@ class Auditor:
         encoding = ensemble.encoding
         training_set = build_training_set(registry, ensemble.id, encoding.id, ensemble.settings)
         encoded = load_encoded_works(registry, ensemble, training_set)
-        assignment = load_units(registry, encoding.id).assignment
+        assignment = load_codes(registry, encoding.id).assignment
         drawn = shown_decoys(ensemble, assignment, settings.decoy_limit)
         inputs = ranker_inputs(registry, ensemble, device=device.name)
         used = used or rankers_to_use(registry, ensemble.id, (), inputs)

@@ -29,7 +29,7 @@ from registry.basis.p_values import exact_p_values
 from registry.encodings.assignment import Decoys
 from registry.encodings.codes import decoys, decoys_available
 from registry.encodings.keys import FIRST_FORMAT
-from registry.encodings.store import load_units
+from registry.encodings.store import load_codes
 from registry.encodings.words import words_of_bits
 from registry.errors import NotFoundError, UsageError
 from registry.members.seen import units_seen, withdrawn_works
@@ -162,7 +162,7 @@ def of_stored(registry: Registry, ensemble: ServingEnsemble, form: QuadraticForm
     from attribution.ablation.scan.index import group_codes
     from attribution.ablation.scan.search import CodeSearch
 
-    units = load_units(registry, ensemble.encoding.id)
+    units = load_codes(registry, ensemble.encoding.id)
     with registry.connection() as connection:
         withdrawn = withdrawn_works(connection, ensemble.encoding.id)
     membership = units_seen(units, withdrawn, ensemble.indices, ensemble.withdrawals_applied_through)

@@ -21,7 +21,7 @@ from attribution.images import to_pixels
 from attribution.sampling.generate import batch_noise
 from attribution.sampling.requests import batches_by_request
 from attribution.sampling.sampler import sample
-from registry.encodings.store import load_units
+from registry.encodings.store import load_codes
 from registry.errors import IntegrityError
 from registry.home import Home
 from registry.members.seen import units_seen, withdrawn_works
@@ -114,7 +114,7 @@ def _members_that_saw(
     registry: Registry, served: ServingEnsemble, works: Int64[np.ndarray, " work"]
 ) -> Bool[np.ndarray, " member"]:
     """Which of the members saw a unit that has some of the works."""
-    units = load_units(registry, served.encoding.id)
+    units = load_codes(registry, served.encoding.id)
     with registry.connection() as connection:
         withdrawn = withdrawn_works(connection, served.encoding.id)
     seen = units_seen(units, withdrawn, served.indices, served.withdrawals_applied_through)

@@ -16,7 +16,7 @@ from attribution.ensemble.serving import ServingEnsemble
 from attribution.ranking.rankers.interface import ArrayRows, PixelRows, RowIndex, Texts, Works
 from attribution.ranking.rankers.scan import UnitIndex
 from attribution.training.dataset import TrainingSet
-from registry.encodings.store import load_units
+from registry.encodings.store import load_codes
 from registry.members.seen import units_seen, withdrawn_works
 from registry.storage.database import Registry
 from registry.works.queries import training_assets
@@ -122,7 +122,7 @@ def load_encoded_works(registry: Registry, ensemble: ServingEnsemble, training_s
 
     Withdrawn works that no member in service saw are left out: they are not candidates.
     """
-    units = load_units(registry, ensemble.encoding.id)
+    units = load_codes(registry, ensemble.encoding.id)
     assets = training_assets(registry, ensemble.encoding.id, None)
     with registry.connection() as connection:
         withdrawn = withdrawn_works(connection, ensemble.encoding.id)

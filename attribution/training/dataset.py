@@ -26,7 +26,7 @@ from attribution.denoisers.space import Space
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.images import from_pixels, read_works
 from attribution.training.encoded import EncodedShards, encode_works, training_condition
-from registry.encodings.store import load_units
+from registry.encodings.store import load_codes
 from registry.errors import UsageError
 from registry.home import Home, reserve, write_atomically, write_bytes_atomically
 from registry.ids import sha256_of
@@ -135,7 +135,7 @@ def _fill(
     device: str,
 ) -> None:
     assets = training_assets(registry, encoding_id, settings.label_column)
-    units = load_units(registry, encoding_id)
+    units = load_codes(registry, encoding_id)
     with registry.connection() as connection:
         withdrawn = withdrawn_works(connection, encoding_id)
     # The file of a withdrawn work may be gone.

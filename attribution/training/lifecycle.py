@@ -17,7 +17,7 @@ from attribution.training.dataset import labels_sha256
 from attribution.training.groups import in_groups
 from attribution.training.loop import CHECKPOINT_SECONDS
 from attribution.training.member import MemberTask, clear_remains, member_alone, task_values, train_members
-from registry.encodings.store import idle_members, load_units
+from registry.encodings.store import idle_members, load_codes
 from registry.errors import CapacityError, UsageError
 from registry.event_log.events import changing
 from registry.ids import content_id
@@ -38,7 +38,7 @@ def create_ensemble(registry: Registry, encoding_id: str, settings: EnsembleSett
         NotFoundError: no such encoding.
         CapacityError: so few units that a member would have nothing to train on.
     """
-    units = load_units(registry, encoding_id)
+    units = load_codes(registry, encoding_id)
     idle = idle_members(units.codes, units.encoding.n)
     if idle:
         raise CapacityError(

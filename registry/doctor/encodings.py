@@ -12,6 +12,7 @@ from registry.encodings.nested import check_sizes
 from registry.encodings.store import load_groups, slots_of
 from registry.errors import CreditlineError
 from registry.event_log.findings import RESTORE
+from registry.storage.results import distinct_numbers, number_of
 from registry.storage.tables import EncodingCodes
 
 _AT_ONCE = 1_000_000
@@ -58,10 +59,7 @@ def _check_codes(
             "encodings", where, f"has {unit_count:,} units with n = {n} and h = {h}, which is impossible", RESTORE
         )
         return
-    count, distinct, first, last = connection.execute(
-        "SELECT count(*), count(DISTINCT number), min(number), max(number) FROM unit WHERE encoding_id = ?",
-        [encoding_id],
-    ).fetchall()[0]
+    count, distinct, first, last = distinct_numbers(connection, "number", "unit WHERE encoding_id = ?", [encoding_id])
     if (count, distinct, first, last) != (unit_count, unit_count, 0, unit_count - 1):
         what = (
             f"has {count:,} units numbered {first} to {last} ({distinct:,} different), expected 0 to {unit_count - 1:,}"
@@ -129,6 +127,9 @@ def _check_nested(
 def _check_probes(connection: duckdb.DuckDBPyConnection, found: Examination, encoding_id: str) -> None:
     """A probe is in no unit, and neither is another work with its bytes."""
     where = f"encoding {encoding_id}"
+    if not number_of(connection, "SELECT count(*) FROM encoding_probe WHERE encoding_id = ?", [encoding_id]):
+        found.checked.setdefault("probes", 0)
+        return
     probes, different, trained = connection.execute(
         "SELECT count(*), count(DISTINCT encoding_probe.asset_id), count(*) FILTER (asset.sha256 IN ("
         "SELECT sha256 FROM unit_asset JOIN asset ON asset.id = unit_asset.asset_id WHERE encoding_id = $encoding)) "
@@ -145,11 +146,9 @@ def _check_probes(connection: duckdb.DuckDBPyConnection, found: Examination, enc
 
 def _check_works(connection: duckdb.DuckDBPyConnection, found: Examination, encoding_id: str, unit_count: int) -> None:
     where = f"encoding {encoding_id}"
-    count, works, units, first, last = connection.execute(
-        "SELECT count(*), count(DISTINCT asset_id), count(DISTINCT unit_number), min(unit_number), max(unit_number) "
-        "FROM unit_asset WHERE encoding_id = ?",
-        [encoding_id],
-    ).fetchall()[0]
+    rows = "unit_asset WHERE encoding_id = ?"
+    count, works, _, _ = distinct_numbers(connection, "asset_id", rows, [encoding_id])
+    _, units, first, last = distinct_numbers(connection, "unit_number", rows, [encoding_id])
     if count != works:
         found.error("encodings", where, f"{count - works:,} works are in more than one unit", RESTORE)
     if (units, first, last) != (unit_count, 0, unit_count - 1):

@@ -21,10 +21,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from registry.encodings.unit_works import UnitWorks
 from registry.errors import UsageError
 from registry.permissions.rule import FORBIDDEN
 from registry.storage.current_rights import ASSET_RIGHTS, column_expression
 from registry.storage.database import Registry
+from registry.storage.results import number_of
 
 LEVEL = 0.05
 """Error up to which an image is said to be a work that the members were trained on."""
@@ -72,24 +74,36 @@ def share_of_text(text: str) -> float:
     return share
 
 
-def choose_probes(connection: duckdb.DuckDBPyConnection, works: pa.Table, share: float, seed: int) -> pa.Table:
-    """A random share of works (columns asset_id, sha256), at least one: column asset_id, rising.
+def choose_probes(works: UnitWorks, share: float, seed: int) -> pa.Table:
+    """A random share of works, at least one: the column asset_id, rising.
 
     Files with the same bytes are kept out together.
 
     Raises:
         UsageError: every work would be a probe.
     """
-    connection.register("may_be_probes", works.select(["asset_id", "sha256"]))
+    connection = works.connection
+    connection.execute("CREATE OR REPLACE TEMP TABLE probe_draw (asset_id BIGINT, draw VARCHAR)")
+    for first, last in works.blocks():
+        connection.execute(
+            "INSERT INTO probe_draw SELECT asset_id, sha256('creditline-probe/' || $seed || '/' || sha256) "
+            "FROM (SELECT asset_id FROM taken_work WHERE asset_id BETWEEN $first AND $last) AS taken "
+            "JOIN (SELECT id, sha256 FROM asset WHERE id BETWEEN $first AND $last) AS work ON work.id = asset_id "
+            "ORDER BY asset_id",
+            {"seed": str(seed), "first": first, "last": last},
+        )
+    # A draw per file: so many of the first draws are probes.
+    files = number_of(connection, "SELECT count(DISTINCT draw) FROM probe_draw")
+    chosen = number_of(connection, "SELECT greatest(1, round(? * ?))", [files, share])
     found = connection.execute(
-        "SELECT asset_id FROM (SELECT asset_id, dense_rank() OVER (ORDER BY sha256('creditline-probe/' || ? || '/' || sha256)) "
-        "AS place, count(DISTINCT sha256) OVER () AS files FROM may_be_probes) "
-        "WHERE place <= greatest(1, round(files * ?)) ORDER BY asset_id",
-        [str(seed), share],
+        "SELECT asset_id FROM probe_draw WHERE draw <= ("
+        "    SELECT max(draw) FROM (SELECT DISTINCT draw FROM probe_draw ORDER BY draw LIMIT ?)"
+        ") ORDER BY asset_id",
+        [chosen],
     ).to_arrow_table()
-    connection.unregister("may_be_probes")
-    if found.num_rows >= works.num_rows:
-        raise UsageError(f"got {works.num_rows:,} works, too few to keep one out as a probe; leave --probes out")
+    connection.execute("DROP TABLE probe_draw")
+    if found.num_rows >= works.works:
+        raise UsageError(f"got {works.works:,} works, too few to keep one out as a probe; leave --probes out")
     return found
 
 

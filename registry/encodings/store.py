@@ -24,14 +24,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from registry.encodings.assignment import Assignment, Groups
-from registry.encodings.codes import capacity, codes_of, decoys_available
+from registry.encodings.codes import capacity
+from registry.encodings.insertion import add_encoding, draw_codes
 from registry.encodings.keys import CODE_FORMAT, FIRST_FORMAT
-from registry.encodings.nested import Slots, check_nested, draw_slots, places_within, slots_again, slots_for
+from registry.encodings.nested import Slots, slots_again
 from registry.encodings.probes import choose_probes
+from registry.encodings.unit_works import unit_works
 from registry.encodings.words import bits
-from registry.encodings.works import LAWFUL, left_out, unit_works
+from registry.encodings.works import LAWFUL
 from registry.errors import NotFoundError, UsageError
-from registry.event_log.events import Change, changing
+from registry.event_log.events import changing
 from registry.ids import content_id
 from registry.permissions.rule import Permission
 from registry.storage.database import Registry
@@ -59,15 +61,13 @@ class GroupTable:
     """Shape (N,): the unit's slot in its group."""
 
 
-@dataclass(frozen=True, eq=False)
-class UnitTable:
-    """An encoding with its N units and their A works."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class UnitCodes:
+    """An encoding with the codes of its N units and their A works: integers alone."""
 
     encoding: Encoding
     codes: NDArray[np.uint64]
     """Shape (N,), by unit number; bit i set: member i trains on it."""
-    keys: Sequence[str]
-    labels: Sequence[str]
     asset_ids: NDArray[np.int64]
     """Shape (A,), ascending."""
     unit_numbers: NDArray[np.int64]
@@ -108,6 +108,14 @@ class UnitTable:
                 groups.labels,
             )
         return Assignment(encoding.n, encoding.h, encoding.seed, self.code_format, self.codes, nested)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class UnitTable(UnitCodes):
+    """An encoding with its N units, their names and their A works."""
+
+    keys: Sequence[str]
+    labels: Sequence[str]
 
 
 def slots_of(n: int, h: int, seed: int, groups: GroupTable) -> Slots:
@@ -172,144 +180,21 @@ def create_encoding(
     with changing(registry, now) as change:
         connection = change.connection
         works = unit_works(connection, unit_kind, column, permissions, within)
-        kept_out = None if probes is None else choose_probes(connection, works, probes, seed)
+        kept_out = None if probes is None else choose_probes(works, probes, seed)
         if kept_out is not None:
             works = unit_works(connection, unit_kind, column, permissions, within, kept_out)
-        drawn = _drawn(works, made, n, h, seed)
+        drawn = draw_codes(works, made, n, h, seed)
         how: dict[str, Any] = (
             {} if code_format == FIRST_FORMAT else {"code_format": code_format, "within": within, "support": support}
         )
-        units = units_sha256(connection, works, named=unit_kind != "asset")
         if kept_out is not None:
             how["probes_sha256"] = _probes_sha256(connection, kept_out)
-        encoding_id = content_id("encoding", {**choice, **how, "units_sha256": units})
+        encoding_id = content_id("encoding", {**choice, **how, "units_sha256": works.sha256()})
         if not connection.execute("SELECT 1 FROM encoding WHERE id = ?", [encoding_id]).fetchone():
-            encoding = Encoding(
-                id=encoding_id,
-                unit_count=len(drawn.codes),
-                left_out=left_out(connection, works, permissions, kept_out),
-                created_at=now,
-                **choice,
-            )
+            encoding = Encoding(id=encoding_id, unit_count=works.units, left_out={}, created_at=now, **choice)
             add_encoding(change, encoding, works, drawn, permissions, stated, kept_out)
     with registry.session() as session:
         return session.get_one(Encoding, encoding_id)
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """The codes of new units, and how they were drawn."""
-
-    made: EncodingCodes
-    numbers: NDArray[np.int64]
-    """Of the new units."""
-    codes: NDArray[np.uint64]
-    groups: pa.Table | None = None
-    """Where codes nest: number, key, label, support, slots."""
-    slots: pa.Table | None = None
-    """Where codes nest: unit_number, group_number, place."""
-
-
-def _drawn(works: pa.Table, made: EncodingCodes, n: int, h: int, seed: int) -> Drawn:
-    numbers = np.arange(int(works["unit_number"].to_numpy().max()) + 1)
-    if made.within is None or made.support is None:
-        decoys_available(n, h, len(numbers), made.code_format)
-        return Drawn(made, numbers, codes_of(seed, n, h, numbers, made.code_format))
-    labelled = works.select(["group_number", "group_key", "group_label"])
-    # A unit is a work here, and works are in the order of their units.
-    group = labelled["group_number"].fill_null(-1).to_numpy()
-    slots, open_slots = slots_for(group)
-    group = np.where(group < 0, len(slots), group)
-    check_nested(n, made.support, h, slots, open_slots)
-    found = draw_slots(seed, n, made.support, h, slots, open_slots)
-    made.attempt = found.attempt
-    places = places_within(group)
-    first = np.unique(group, return_index=True)[1]
-    named = labelled.take(first)
-    groups = pa.table(
-        {
-            "number": np.arange(len(found.supports)),
-            "key": named["group_key"],
-            "label": named["group_label"].fill_null(""),
-            "support": found.supports,
-            "slots": found.counts,
-        }
-    )
-    unit_slots = pa.table({"unit_number": numbers, "group_number": group, "place": places})
-    return Drawn(made, numbers, found.codes[found.starts[group] + places], groups, unit_slots)
-
-
-def add_encoding(
-    change: Change,
-    encoding: Encoding,
-    works: pa.Table,
-    drawn: Drawn,
-    permissions: Collection[Permission],
-    reason: str | None,
-    probes: pa.Table | None = None,
-) -> None:
-    """Add the rows of an encoding, with the codes of new units, and seal them.
-
-    ``probes``: the works, column asset_id, that it keeps out of all members.
-    """
-    connection, made = change.connection, drawn.made
-    change.insert(encoding)
-    tables = ["encoding", "unit", "unit_asset"]
-    if made.code_format != FIRST_FORMAT or made.extends is not None:
-        made.encoding_id = encoding.id
-        change.insert(made)
-        tables.append("encoding_codes")
-    units, in_order = (
-        "SELECT number, any_value(key), any_value(label), any_value(code) FROM works "
-        "JOIN unit_codes ON unit_number = number GROUP BY number ORDER BY number",
-        " ORDER BY unit_number, asset_id",
-    )
-    if np.array_equal(works["unit_number"].to_numpy(), drawn.numbers):
-        # Units are works, and in order: nothing is joined or sorted, which takes memory.
-        works = works.append_column("code", pa.array(drawn.codes))
-        units, in_order = "SELECT unit_number, key, label, code FROM works", ""
-    connection.register("works", works)
-    connection.register("unit_codes", pa.table({"number": drawn.numbers, "code": drawn.codes}))
-    connection.execute(
-        f"INSERT INTO unit (encoding_id, number, key, label, code) SELECT ?, * FROM ({units})",  # noqa: S608 - constants
-        [encoding.id],
-    )
-    connection.execute(
-        f"INSERT INTO unit_asset (encoding_id, unit_number, asset_id) SELECT ?, unit_number, asset_id FROM works{in_order}",  # noqa: S608
-        [encoding.id],
-    )
-    if drawn.groups is not None and drawn.slots is not None:
-        connection.register("unit_groups", drawn.groups)
-        connection.register("unit_slots", drawn.slots)
-        connection.execute(
-            "INSERT INTO unit_group (encoding_id, number, key, label, support, slots) "
-            "SELECT ?, number, key, label, support, slots FROM unit_groups ORDER BY number",
-            [encoding.id],
-        )
-        connection.execute(
-            "INSERT INTO unit_slot (encoding_id, unit_number, group_number, place) "
-            "SELECT ?, unit_number, group_number, place FROM unit_slots ORDER BY unit_number",
-            [encoding.id],
-        )
-        tables += ["unit_group", "unit_slot"]
-    if probes is not None and probes.num_rows:
-        connection.register("kept_out", probes)
-        connection.execute(
-            "INSERT INTO encoding_probe (encoding_id, asset_id) SELECT ?, asset_id FROM kept_out ORDER BY asset_id",
-            [encoding.id],
-        )
-        connection.unregister("kept_out")
-        tables.append("encoding_probe")
-    facts = encoding.model_dump(mode="json", exclude={"id", "created_at"})
-    facts |= {"works": works.num_rows, "permissions": sorted(str(each) for each in permissions)}
-    facts |= {name: value for name, value in made.model_dump(exclude={"encoding_id"}).items() if value is not None}
-    if "encoding_probe" in tables and probes is not None:
-        facts["probes"] = probes.num_rows
-    if reason is not None:
-        facts["reason"] = reason
-    change.record("works encoded", f"encoding {encoding.id}", after=facts)
-    for table in tables:
-        change.seal(table, encoding.id)
 
 
 def stated_reason_for(permissions: Collection[Permission], reason: str | None) -> str | None:
@@ -337,12 +222,27 @@ def idle_members(unit_codes: NDArray[np.uint64], n: int) -> list[int]:
     return [int(index) for index in np.flatnonzero(~seen)]
 
 
+def load_codes(registry: Registry, encoding_id: str) -> UnitCodes:
+    """The codes of an encoding's units, and its works: 24 bytes a work.
+
+    Raises:
+        NotFoundError: there is no such encoding.
+    """
+    return UnitCodes(**_load(registry, encoding_id, "code")[0])
+
+
 def load_units(registry: Registry, encoding_id: str) -> UnitTable:
     """The units of an encoding, their codes and their works.
 
     Raises:
         NotFoundError: there is no such encoding.
     """
+    integers, units = _load(registry, encoding_id, "code, key, label")
+    return UnitTable(**integers, keys=TextColumn(units["key"]), labels=TextColumn(units["label"]))
+
+
+def _load(registry: Registry, encoding_id: str, columns: str) -> tuple[dict[str, Any], pa.Table]:
+    """The fields of :class:`UnitCodes`, and the columns of the units, by number."""
     with registry.session() as session:
         encoding = session.get(Encoding, encoding_id)
         made = session.get(EncodingCodes, encoding_id)
@@ -350,22 +250,22 @@ def load_units(registry: Registry, encoding_id: str) -> UnitTable:
         raise NotFoundError(f"no encoding {encoding_id}; `creditline status` lists them")
     with registry.connection() as connection:
         units = connection.execute(
-            "SELECT key, label, code FROM unit WHERE encoding_id = ? ORDER BY number", [encoding_id]
+            f"SELECT {columns} FROM unit WHERE encoding_id = ? ORDER BY number",  # noqa: S608 - chosen above
+            [encoding_id],
         ).to_arrow_table()
         works = connection.execute(
             "SELECT asset_id, unit_number FROM unit_asset WHERE encoding_id = ? ORDER BY asset_id", [encoding_id]
         ).to_arrow_table()
         groups = None if made is None or made.within is None else load_groups(connection, made)
-    return UnitTable(
-        encoding=encoding,
-        codes=units["code"].to_numpy(),
-        keys=TextColumn(units["key"]),
-        labels=TextColumn(units["label"]),
-        asset_ids=works["asset_id"].to_numpy(),
-        unit_numbers=works["unit_number"].to_numpy(),
-        code_format=FIRST_FORMAT if made is None else made.code_format,
-        groups=groups,
-    )
+    fields = {
+        "encoding": encoding,
+        "codes": units["code"].to_numpy(),
+        "asset_ids": works["asset_id"].to_numpy(),
+        "unit_numbers": works["unit_number"].to_numpy(),
+        "code_format": FIRST_FORMAT if made is None else made.code_format,
+        "groups": groups,
+    }
+    return fields, units
 
 
 def load_groups(connection: duckdb.DuckDBPyConnection, made: EncodingCodes) -> GroupTable:
@@ -391,13 +291,6 @@ def _probes_sha256(connection: duckdb.DuckDBPyConnection, probes: pa.Table) -> s
     """Hash over the probes' content, equal in every registry with these works."""
     connection.register("kept_out", probes)
     query = "SELECT sha256 FROM asset JOIN kept_out ON id = asset_id ORDER BY sha256"
-    return digest_of(connection.execute(query)).sha256
-
-
-def units_sha256(connection: duckdb.DuckDBPyConnection, works: pa.Table, *, named: bool) -> str:
-    """Hash over the units without this registry's ids: equal in every registry with these works."""
-    connection.register("encoded", works)
-    label = "label" if named else "''"
-    group = ", group_number, group_label" if "group_label" in works.column_names else ""
-    query = f"SELECT unit_number, {label} AS label, sha256{group} FROM encoded ORDER BY asset_id"  # noqa: S608 - chosen above
-    return digest_of(connection.execute(query)).sha256
+    found = digest_of(connection.execute(query)).sha256
+    connection.unregister("kept_out")
+    return found

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from registry.encodings.store import UnitTable
+from registry.encodings.store import UnitCodes
 from registry.storage.tables import Member
 
 NOT_WITHDRAWN = 2**62
@@ -132,7 +132,7 @@ def _encoded_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, cond
 
 
 def units_seen(
-    units: UnitTable, withdrawn: EncodedWorks, indices: Sequence[int], applied: Sequence[int | None]
+    units: UnitCodes, withdrawn: EncodedWorks, indices: Sequence[int], applied: Sequence[int | None]
 ) -> NDArray[np.bool_]:
     """Whether each of M members saw some work of each of N units; shape (N, M).
 

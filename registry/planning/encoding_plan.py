@@ -20,7 +20,7 @@ from registry.encodings.assignment import distinct_draws
 from registry.encodings.codes import capacity, codes_of, decoys_available, withdrawals_guaranteed
 from registry.encodings.keys import CODE_FORMAT
 from registry.encodings.nested import check_nested, draw_slots, places_within, slots_for
-from registry.encodings.store import UnitTable
+from registry.encodings.store import UnitCodes
 from registry.encodings.words import per_member
 from registry.planning.withdrawal_capacity import WithdrawalCapacity, simulate_withdrawals
 
@@ -142,7 +142,7 @@ def plan(
     return _plan(unit_of_work, unit_codes, decoys, (n, m, h), group_of_unit, CODE_FORMAT, shortlist, decoy_limit)
 
 
-def plan_of_encoding(units: UnitTable, *, shortlist: int = SHORTLIST, decoy_limit: int = DECOY_LIMIT) -> Plan:
+def plan_of_encoding(units: UnitCodes, *, shortlist: int = SHORTLIST, decoy_limit: int = DECOY_LIMIT) -> Plan:
     """The consequences of an encoding that exists."""
     encoding, groups = units.encoding, units.groups
     m, group_of_unit = None, None

@@ -11,6 +11,7 @@ The hash over them, with the columns' names and kinds and the number of rows, is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -142,8 +143,23 @@ def digest_of(result: duckdb.DuckDBPyConnection) -> Digest:
     Raises:
         RegistryError: a column has a type that no table of the registry has.
     """
-    reader = result.to_arrow_reader(BATCH)
-    rows = RowHash(reader.schema)
-    for batch in reader:
-        rows.update(batch)
+    return digest_of_results([result])
+
+
+def digest_of_results(results: Iterable[duckdb.DuckDBPyConnection]) -> Digest:
+    """The digest of the rows of one or more queries with the same columns, one after another.
+
+    A query may run when the rows of the one before were read: so does that of a generator.
+
+    Raises:
+        RegistryError: a column has a type that no table of the registry has.
+    """
+    rows: RowHash | None = None
+    for result in results:
+        reader = result.to_arrow_reader(BATCH)
+        rows = rows or RowHash(reader.schema)
+        for batch in reader:
+            rows.update(batch)
+    if rows is None:
+        raise ValueError("got no query to hash the rows of")
     return rows.digest()

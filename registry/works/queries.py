@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import literal_column
 from sqlmodel import Session, SQLModel, col, select
 
-from registry.encodings.store import load_units
+from registry.encodings.store import load_codes
 from registry.errors import NotFoundError, UsageError
 from registry.storage.current_rights import ASSET_RIGHTS, attribute_names, column_expression, rights_of
 from registry.storage.database import Registry
@@ -97,7 +97,7 @@ def training_assets(registry: Registry, encoding_id: str, column: str | None) ->
     Raises:
         NotFoundError: no such encoding, or no work has a value in the column.
     """
-    units = load_units(registry, encoding_id)
+    units = load_codes(registry, encoding_id)
     value = column_expression(column) if column is not None else "NULL::VARCHAR"
     with registry.connection() as connection:
         connection.register("selected", pa.table({"selected_id": units.asset_ids}))

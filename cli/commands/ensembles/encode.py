@@ -132,11 +132,9 @@ def encode(
         creditline encode --unit rightsholder --members 12 --weight 4 --seed 1
         creditline encode --unit category --members 8 --only-permitted
     """
-    import pyarrow as pa
-
     from registry.encodings.extension import extend_encoding
     from registry.encodings.probes import probe_ids, share_of_text
-    from registry.encodings.store import create_encoding, idle_members, load_units
+    from registry.encodings.store import create_encoding, idle_members, load_codes
     from registry.encodings.works import LAWFUL, left_out, taken_in
     from registry.permissions.rule import Permission
     from registry.planning.encoding_plan import SHORTLIST, plan_of_encoding
@@ -174,14 +172,14 @@ def encode(
             support=m,
             probes=None if probes is None else share_of_text(probes),
         )
-    units = load_units(registry, encoding.id)
+    units = load_codes(registry, encoding.id)
     made = None if units.groups is None else units.groups.codes
     facts = plan_of_encoding(units)
     with registry.connection() as connection:
         # Permissions of today: an encoding asked for again may leave out more than at first.
         kept_out = probe_ids(connection, encoding.id)
-        outside = left_out(connection, pa.table({"asset_id": units.asset_ids}), permissions, kept_out)
-        taken = taken_in(connection, units.asset_ids)
+        outside = left_out(connection, encoding.id, permissions, kept_out)
+        taken = taken_in(connection, encoding.id)
     if idle := idle_members(units.codes, encoding.n):
         narrate(
             f"with so few units, {len(idle)} of {encoding.n} members have no work and cannot be trained; use fewer members, a "

@@ -104,8 +104,9 @@ def plan(
     from registry.encodings.keys import CODE_FORMAT
     from registry.encodings.nested import default_support, fits, slots_for
     from registry.encodings.probes import choose_probes, share_of_text
+    from registry.encodings.unit_works import unit_works
     from registry.encodings.words import MAX_MEMBERS
-    from registry.encodings.works import LAWFUL, unit_works
+    from registry.encodings.works import LAWFUL
     from registry.planning.encoding_plan import SHORTLIST
     from registry.planning.encoding_plan import plan as plan_of
 
@@ -113,18 +114,18 @@ def plan(
         group = group_of(connection, unit, within, LAWFUL)
         shown = group or ("rightsholder" if unit == "asset" else None)
         works = unit_works(connection, *unit_of(unit), within=shown)
-        kept_out = None if probes is None else choose_probes(connection, works, share_of_text(probes), seed)
+        kept_out = None if probes is None else choose_probes(works, share_of_text(probes), seed)
         if kept_out is not None:
             works = unit_works(connection, *unit_of(unit), within=shown, probes=kept_out)
-    unit_of_work = works["unit_number"].to_numpy()
-    group_of_unit = None if shown is None else works["group_number"].fill_null(-1).to_numpy()
+        unit_of_work = works.unit_numbers()
+        group_of_unit = None if shown is None else works.group_numbers()
 
     def sizes(n: int) -> tuple[int | None, int]:
         m = None if group is None else (default_support(n) if support is None else support)
         return m, default_weight(n if m is None else m) if weight is None else weight
 
     if group is None or group_of_unit is None:
-        first = members_needed(int(unit_of_work.max()) + 1, CODE_FORMAT)
+        first = members_needed(works.units, CODE_FORMAT)
     else:
         slots = slots_for(group_of_unit)
         able = (

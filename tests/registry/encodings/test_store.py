@@ -14,7 +14,8 @@ from registry.doctor import examine
 from registry.encodings.codes import codes_of
 from registry.encodings.extension import extend_encoding
 from registry.encodings.store import UnitTable, create_encoding, load_units
-from registry.encodings.works import LAWFUL, group_sizes, unit_count, unit_works
+from registry.encodings.unit_works import unit_works
+from registry.encodings.works import LAWFUL, group_sizes, unit_count
 from registry.errors import CapacityError, NotFoundError, UsageError
 from registry.home import Home
 from registry.ingest.owners.table import OwnerTable
@@ -155,16 +156,14 @@ def test_units_and_groups_are_counted_as_they_are_made(filled: Registry, permiss
                 with pytest.raises(NotFoundError):
                     unit_works(connection, kind, name, permissions)
                 continue
-            numbers = unit_works(connection, kind, name, permissions)["unit_number"].to_pylist()
+            numbers = unit_works(connection, kind, name, permissions).unit_numbers().tolist()
             assert count == 1 + max(numbers)
         for within in ("rightsholder", column):
             sizes, without = group_sizes(connection, within, permissions)
             if unit_count(connection, "asset", None, permissions):
-                groups = unit_works(connection, "asset", None, permissions, within)["group_number"].to_pylist()
-                assert without == groups.count(None)
-                assert sorted(sizes.tolist()) == sorted(
-                    Counter(group for group in groups if group is not None).values()
-                )
+                groups = unit_works(connection, "asset", None, permissions, within).group_numbers().tolist()
+                assert without == groups.count(-1)
+                assert sorted(sizes.tolist()) == sorted(Counter(group for group in groups if group >= 0).values())
             else:
                 assert (sizes.tolist(), without) == ([], 0)
 
