@@ -91,9 +91,9 @@ def encoded_works(
 ) -> EncodedWorks:
     """The works of an encoding, or those among ``asset_ids``."""
     if asset_ids is None:
-        return _encoded_works(connection, encoding_id, "")
+        return _encoded_works(connection, encoding_id, "SELECT * FROM unit_asset")
     connection.register("asked", pa.table({"asked_id": asset_ids}))
-    found = _encoded_works(connection, encoding_id, "AND asset_id IN (SELECT asked_id FROM asked)")
+    found = _encoded_works(connection, encoding_id, _AMONG.format("FROM asked"))
     connection.unregister("asked")
     return found
 
@@ -107,20 +107,29 @@ def withdrawn_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, als
     withdrawal covers it until the next command records that.
     """
     connection.register("also_withdrawn", pa.table({"also_id": pa.array(also, pa.int64())}))
-    found = _encoded_works(
-        connection,
-        encoding_id,
-        "AND (permission = 'withdrawn' OR first_withdrawal IS NOT NULL OR asset_id IN (SELECT also_id FROM also_withdrawn))",
+    withdrawn = (
+        "SELECT id FROM asset WHERE permission = 'withdrawn' UNION SELECT asset_id FROM withdrawal_work "
+        "UNION SELECT also_id FROM also_withdrawn"
     )
+    found = _encoded_works(connection, encoding_id, _AMONG.format(withdrawn))
     connection.unregister("also_withdrawn")
     return found
 
 
-def _encoded_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, condition: str) -> EncodedWorks:
+_AMONG = "SELECT * FROM unit_asset SEMI JOIN ({}) AS chosen (chosen_id) ON chosen_id = asset_id"
+
+
+def _encoded_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, works: str) -> EncodedWorks:
+    """``works``: SELECT of rows of unit_asset."""
+    # The works first: where they are few, the units and the hashes of all others are passed over.
     rows = connection.execute(
-        f"SELECT asset_id, unit_number, sha256, code, coalesce(first_withdrawal, {NOT_WITHDRAWN}) AS first_withdrawal "  # noqa: S608 - constants
-        f"FROM encoded_work JOIN asset ON asset.id = asset_id WHERE encoding_id = ? {condition} ORDER BY asset_id",
-        [encoding_id],
+        f"WITH found AS MATERIALIZED (SELECT asset_id, unit_number FROM ({works}) WHERE encoding_id = $encoding) "  # noqa: S608 - constants
+        f"SELECT found.asset_id, unit_number, sha256, code, coalesce(first_withdrawal, {NOT_WITHDRAWN}) AS first_withdrawal "
+        "FROM found JOIN (SELECT number, code FROM unit WHERE encoding_id = $encoding) ON number = unit_number "
+        "JOIN asset ON asset.id = found.asset_id "
+        "LEFT JOIN (SELECT asset_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work GROUP BY asset_id) AS withdrawn "
+        "ON withdrawn.asset_id = found.asset_id ORDER BY found.asset_id",
+        {"encoding": encoding_id},
     ).to_arrow_table()
     return EncodedWorks(
         asset_ids=rows["asset_id"].to_numpy(),

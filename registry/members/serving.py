@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+import pyarrow as pa
 from sqlalchemy import literal_column
 from sqlmodel import Session, col, select
 
 from registry.ids import sha256_of
-from registry.members.seen import EncodedWorks, encoded_works, withdrawals_applied_through, withdrawn_works
+from registry.members.seen import EncodedWorks, withdrawals_applied_through, withdrawn_works
 from registry.outputs.queries import ensemble_with_encoding
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding, Ensemble, Member
@@ -74,10 +74,20 @@ def service_status(registry: Registry, ensemble_id: str, also: Sequence[int] = (
 
 def works_left(registry: Registry, service: ServiceStatus, indices: Collection[int]) -> dict[int, int]:
     """Number of works that are not withdrawn, among those of each of these members' codes."""
+    if not indices:
+        return {}
+    listed = sorted(int(index) for index in indices)
+    counts = ", ".join(f"count(*) FILTER ((code >> {index}::UBIGINT) & 1 = 1)" for index in listed)
     with registry.connection() as connection:
-        works = encoded_works(connection, service.encoding.id)
-    left = ~np.isin(works.asset_ids, service.withdrawn.asset_ids)
-    return {index: int((works.seen_by(index, None) & left).sum()) for index in sorted(indices)}
+        connection.register("withdrawn_works", pa.table({"withdrawn_id": service.withdrawn.asset_ids}))
+        found = connection.execute(
+            f"SELECT {counts} FROM (SELECT asset_id, unit_number FROM unit_asset WHERE encoding_id = $encoding) "  # noqa: S608 - numbers
+            "ANTI JOIN withdrawn_works ON withdrawn_id = asset_id "
+            "JOIN (SELECT number, code FROM unit WHERE encoding_id = $encoding) ON number = unit_number",
+            {"encoding": service.encoding.id},
+        ).fetchall()[0]
+        connection.unregister("withdrawn_works")
+    return dict(zip(listed, map(int, found), strict=True))
 
 
 def service_statuses(registry: Registry) -> list[ServiceStatus]:
