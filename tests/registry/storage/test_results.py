@@ -1,4 +1,4 @@
-"""Counts of different numbers: ticked off where they lie close together, and by DuckDB elsewhere."""
+"""Counts of different numbers: ticked off where they lie close together, else by DuckDB."""
 
 from __future__ import annotations
 
