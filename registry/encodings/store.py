@@ -37,6 +37,7 @@ from registry.event_log.events import changing
 from registry.ids import content_id
 from registry.permissions.rule import Permission
 from registry.storage.database import Registry
+from registry.storage.results import columns_of
 from registry.storage.row_hash import digest_of
 from registry.storage.tables import Encoding, EncodingCodes
 from registry.storage.text_column import TextColumn
@@ -223,12 +224,12 @@ def idle_members(unit_codes: NDArray[np.uint64], n: int) -> list[int]:
 
 
 def load_codes(registry: Registry, encoding_id: str) -> UnitCodes:
-    """The codes of an encoding's units, and its works: 24 bytes a work.
+    """The codes of an encoding's units, and its works: 8 bytes a unit and 16 a work.
 
     Raises:
         NotFoundError: there is no such encoding.
     """
-    return UnitCodes(**_load(registry, encoding_id, "code")[0])
+    return UnitCodes(**_integers(registry, encoding_id))
 
 
 def load_units(registry: Registry, encoding_id: str) -> UnitTable:
@@ -237,35 +238,34 @@ def load_units(registry: Registry, encoding_id: str) -> UnitTable:
     Raises:
         NotFoundError: there is no such encoding.
     """
-    integers, units = _load(registry, encoding_id, "code, key, label")
-    return UnitTable(**integers, keys=TextColumn(units["key"]), labels=TextColumn(units["label"]))
+    fields = _integers(registry, encoding_id)
+    with registry.connection() as connection:
+        query = "SELECT key, label FROM unit WHERE encoding_id = ? ORDER BY number"
+        names = connection.execute(query, [encoding_id]).to_arrow_table()
+    return UnitTable(**fields, keys=TextColumn(names["key"]), labels=TextColumn(names["label"]))
 
 
-def _load(registry: Registry, encoding_id: str, columns: str) -> tuple[dict[str, Any], pa.Table]:
-    """The fields of :class:`UnitCodes`, and the columns of the units, by number."""
+def _integers(registry: Registry, encoding_id: str) -> dict[str, Any]:
+    """The fields of :class:`UnitCodes`."""
     with registry.session() as session:
         encoding = session.get(Encoding, encoding_id)
         made = session.get(EncodingCodes, encoding_id)
     if encoding is None:
         raise NotFoundError(f"no encoding {encoding_id}; `creditline status` lists them")
+    of_encoding = [encoding_id]
     with registry.connection() as connection:
-        units = connection.execute(
-            f"SELECT {columns} FROM unit WHERE encoding_id = ? ORDER BY number",  # noqa: S608 - chosen above
-            [encoding_id],
-        ).to_arrow_table()
-        works = connection.execute(
-            "SELECT asset_id, unit_number FROM unit_asset WHERE encoding_id = ? ORDER BY asset_id", [encoding_id]
-        ).to_arrow_table()
+        (codes,) = columns_of(connection, ["code"], "unit WHERE encoding_id = ? ORDER BY number", of_encoding)
+        columns, rows = ["asset_id", "unit_number"], "unit_asset WHERE encoding_id = ? ORDER BY asset_id"
+        asset_ids, unit_numbers = columns_of(connection, columns, rows, of_encoding)
         groups = None if made is None or made.within is None else load_groups(connection, made)
-    fields = {
+    return {
         "encoding": encoding,
-        "codes": units["code"].to_numpy(),
-        "asset_ids": works["asset_id"].to_numpy(),
-        "unit_numbers": works["unit_number"].to_numpy(),
+        "codes": codes,
+        "asset_ids": asset_ids,
+        "unit_numbers": unit_numbers,
         "code_format": FIRST_FORMAT if made is None else made.code_format,
         "groups": groups,
     }
-    return fields, units
 
 
 def load_groups(connection: duckdb.DuckDBPyConnection, made: EncodingCodes) -> GroupTable:

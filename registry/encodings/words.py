@@ -26,6 +26,9 @@ Words: TypeAlias = NDArray[np.uint64]
 BINOMIALS = np.array([[comb(p, j) for j in range(MAX_MEMBERS + 1)] for p in range(MAX_MEMBERS)], dtype=np.uint64)
 
 
+_AT_ONCE = 1 << 20
+
+
 def check_size(n: int, h: int) -> None:
     """Check that every unit can have members with it and members without it.
 
@@ -47,9 +50,13 @@ def bits(codes: Sequence[int] | Words, n: int) -> NDArray[np.bool_]:
 def per_member(codes: Words, values: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """Shape (n,): for each member, the sum of the values of the units that it trains on.
 
-    The same as ``values @ bits(codes, n)``, in the memory of a few words per unit.
+    The same as ``values @ bits(codes, n)``, in the memory of a few words per unit of a block.
     """
-    return np.array([(codes >> np.uint64(i) & np.uint64(1)).astype(np.int64) @ values for i in range(n)], np.int64)
+    found = np.zeros(n, np.int64)
+    for start in range(0, len(codes), _AT_ONCE):
+        words, weights = codes[start : start + _AT_ONCE], values[start : start + _AT_ONCE]
+        found += [(words >> np.uint64(i) & np.uint64(1)).astype(np.int64) @ weights for i in range(n)]
+    return found
 
 
 def words_of_bits(membership: NDArray[np.bool_]) -> Words:

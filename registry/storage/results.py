@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SPARSE = 8
 """Bytes per row that :func:`distinct_numbers` ticks off in, at most."""
@@ -21,6 +24,26 @@ def records(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 def number_of(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> int:
     """The whole number that a query of one row and column returns."""
     return int(connection.execute(query, list(values)).fetchall()[0][0])
+
+
+def columns_of(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], rows: str, values: Sequence[Any] = ()
+) -> list[NDArray[Any]]:
+    """Columns of numbers without nulls as arrays. No more than these is in memory.
+
+    ``rows``: a table, and perhaps a condition and an order.
+    """
+    import numpy as np
+
+    count = number_of(connection, f"SELECT count(*) FROM (FROM {rows})", values)  # noqa: S608 - ours
+    reader = connection.execute(f"SELECT {', '.join(columns)} FROM {rows}", list(values)).to_arrow_reader(_FETCHED)  # noqa: S608 - ours
+    found = [np.empty(count, field.type.to_pandas_dtype()) for field in reader.schema]
+    end = 0
+    for batch in reader:
+        for array, column in zip(found, batch.columns, strict=True):
+            array[end : end + batch.num_rows] = column.to_numpy()
+        end += batch.num_rows
+    return found
 
 
 def distinct_numbers(
