@@ -91,9 +91,9 @@ def encoded_works(
 ) -> EncodedWorks:
     """The works of an encoding, or those among ``asset_ids``."""
     if asset_ids is None:
-        return _encoded_works(connection, encoding_id, "SELECT * FROM unit_asset")
+        return _encoded_works(connection, encoding_id, None)
     connection.register("asked", pa.table({"asked_id": asset_ids}))
-    found = _encoded_works(connection, encoding_id, _AMONG.format("FROM asked"))
+    found = _encoded_works(connection, encoding_id, "FROM asked")
     connection.unregister("asked")
     return found
 
@@ -111,24 +111,34 @@ def withdrawn_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, als
         "SELECT id FROM asset WHERE permission = 'withdrawn' UNION SELECT asset_id FROM withdrawal_work "
         "UNION SELECT also_id FROM also_withdrawn"
     )
-    found = _encoded_works(connection, encoding_id, _AMONG.format(withdrawn))
+    found = _encoded_works(connection, encoding_id, withdrawn)
     connection.unregister("also_withdrawn")
     return found
 
 
-_AMONG = "SELECT * FROM unit_asset SEMI JOIN ({}) AS chosen (chosen_id) ON chosen_id = asset_id"
+def encoded_among(works: str | None) -> str:
+    """SELECT of asset_id, unit_number, code and first_withdrawal of works of ``$encoding``.
+
+    ``works``: SELECT of their ids; None: all. They are the rows of the view ``encoded_work``, but
+    chosen before they are joined: the units of all other works are passed over.
+    """
+    among = "" if works is None else f"SEMI JOIN ({works}) AS chosen (chosen_id) ON chosen_id = asset_id"
+    return f"""
+        WITH found AS MATERIALIZED (
+            SELECT asset_id, unit_number FROM unit_asset {among} WHERE encoding_id = $encoding
+        )
+        SELECT found.asset_id, unit_number, code, first_withdrawal
+        FROM found JOIN (SELECT number, code FROM unit WHERE encoding_id = $encoding) ON number = unit_number
+        LEFT JOIN (
+            SELECT asset_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work GROUP BY asset_id
+        ) AS withdrawn ON withdrawn.asset_id = found.asset_id
+    """  # noqa: S608 - what the callers wrote
 
 
-def _encoded_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, works: str) -> EncodedWorks:
-    """``works``: SELECT of rows of unit_asset."""
-    # The works first: where they are few, the units and the hashes of all others are passed over.
+def _encoded_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, works: str | None) -> EncodedWorks:
     rows = connection.execute(
-        f"WITH found AS MATERIALIZED (SELECT asset_id, unit_number FROM ({works}) WHERE encoding_id = $encoding) "  # noqa: S608 - constants
-        f"SELECT found.asset_id, unit_number, sha256, code, coalesce(first_withdrawal, {NOT_WITHDRAWN}) AS first_withdrawal "
-        "FROM found JOIN (SELECT number, code FROM unit WHERE encoding_id = $encoding) ON number = unit_number "
-        "JOIN asset ON asset.id = found.asset_id "
-        "LEFT JOIN (SELECT asset_id, min(withdrawal_id) AS first_withdrawal FROM withdrawal_work GROUP BY asset_id) AS withdrawn "
-        "ON withdrawn.asset_id = found.asset_id ORDER BY found.asset_id",
+        f"SELECT asset_id, unit_number, sha256, code, coalesce(first_withdrawal, {NOT_WITHDRAWN}) AS first_withdrawal "  # noqa: S608 - constants
+        f"FROM ({encoded_among(works)}) JOIN asset ON asset.id = asset_id ORDER BY asset_id",
         {"encoding": encoding_id},
     ).to_arrow_table()
     return EncodedWorks(

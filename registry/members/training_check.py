@@ -7,6 +7,7 @@ from collections.abc import Collection
 import duckdb
 import pyarrow as pa
 
+from registry.members.seen import encoded_among
 from registry.permissions.rule import STRICTNESS
 from registry.schema.views import SAW
 from registry.works.listings import WorksFilter
@@ -36,20 +37,22 @@ def trained_against(
         ``ensemble_id`` is None, else those that saw the work), by asset id.
     """
     # The few forbidden works first: only these are held against every member.
-    found = """
-        WITH found AS MATERIALIZED (
-            SELECT encoded_work.*, permission FROM encoded_work JOIN asset ON asset.id = asset_id
-            WHERE encoding_id = ? AND list_contains(?, permission)
+    found = f"""
+        WITH forbidden AS MATERIALIZED (SELECT id, permission FROM asset WHERE list_contains($permissions, permission)),
+        found AS MATERIALIZED (
+            SELECT encoded.*, permission FROM ({encoded_among("SELECT id FROM forbidden")}) AS encoded
+            JOIN forbidden ON id = asset_id
         )
-    """
+    """  # noqa: S608 - constants
     by_code = (
         "SELECT asset_id, unit_number, permission, [i FOR i IN range(64) IF (code >> i) & 1 = 1] AS members FROM found"
     )
     seen = f"""
         SELECT asset_id, unit_number, permission, list_sort(list(member_index)) AS members
-        FROM found JOIN trained_member ON ensemble_id = ? AND newest AND {SAW} GROUP BY ALL
+        FROM found JOIN trained_member ON ensemble_id = $ensemble AND newest AND {SAW} GROUP BY ALL
     """  # noqa: S608 - a constant
+    values = {"encoding": encoding_id, "permissions": sorted(permissions)}
     return connection.execute(
         f"{found} {by_code if ensemble_id is None else seen} ORDER BY asset_id",
-        [encoding_id, sorted(permissions), *([] if ensemble_id is None else [ensemble_id])],
+        values if ensemble_id is None else {**values, "ensemble": ensemble_id},
     ).to_arrow_table()
