@@ -29,6 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.shortlist import closest_works
@@ -103,11 +104,11 @@ def member_alignment(
     mean = predictions.mean(axis=0)
     lengths = ((images.astype(np.float64) - mean) ** 2).sum(axis=1)
     growth = lengths[:, None, None] * np.eye(len(predictions))
-    for tested, codes, to_kept, matrix in parts:
-        weighted = to_kept[:, :, None] * codes[None]
-        solved = np.linalg.solve(matrix, np.moveaxis(weighted, 0, 1).reshape(len(matrix), -1))
-        solved = np.moveaxis(solved.reshape(len(matrix), len(tested), -1), 1, 0)
-        growth[tested] -= np.moveaxis(weighted, 1, 2) @ solved
+    for tested, codes, to_kept, lower in parts:
+        weighted = np.moveaxis(to_kept[:, :, None] * codes[None], 0, 1).reshape(len(lower), -1)
+        half = solve_triangular(lower, weighted, lower=True, check_finite=False)
+        half = np.moveaxis(half.reshape(len(lower), len(tested), -1), 1, 0)
+        growth[tested] -= np.moveaxis(half, 1, 2) @ half
     return MemberAlignment(alignment, growth)
 
 
@@ -133,7 +134,8 @@ Fit = tuple[
     Float64[np.ndarray, "neighbour neighbour"],
 ]
 """One regression: the units tested by it, its neighbours' centred bits, the products of the units'
-directions with the neighbours', and the matrix of its normal equations."""
+directions with the neighbours', and the lower Cholesky factor of its normal equations' matrix.
+Factored once, it serves the coefficients and the growth."""
 
 
 def _adjusted(
@@ -160,11 +162,12 @@ def _adjusted(
         kept = np.flatnonzero(~np.isin(neighbours.units, excluded_units))
         matrix = gram[np.ix_(kept, kept)]
         ridge = RIDGE * np.trace(matrix) / max(1, len(kept))
-        if not ridge > 0.0:
+        if not 0.0 < ridge < np.inf:
             continue
         matrix += ridge * np.eye(len(kept))
-        theta = np.linalg.solve(matrix, explained[kept])
+        lower = np.asarray(cholesky(matrix, lower=True, overwrite_a=True, check_finite=False))
+        theta = cho_solve((lower, True), explained[kept], check_finite=False)
         to_kept = between[tested][:, kept]
         alignment[tested] -= (theta * to_kept) @ codes[kept]
-        fits.append((tested, codes[kept], to_kept, matrix))
+        fits.append((tested, codes[kept], to_kept, lower))
     return alignment, fits

@@ -185,8 +185,8 @@ def assess_units(
     for group in together:
         picture = images[group.places].mean(axis=0, keepdims=True)
         joint = member_alignment(predictions, picture, neighbours, [units[group.places]])
-        own, drawn = membership[group.places].mean(axis=0), group.draws.mean(axis=1)
-        pulls.replace(group.places, _pull(joint.alignment[0], joint.growth[0], own, drawn))
+        codes = np.concatenate([membership[group.places].mean(axis=0)[None], group.draws.mean(axis=1)])
+        pulls.replace(group.places, _pull(joint.alignment[0], joint.growth[0], centred_shares(codes)))
     return evidence_of(pulls, aligned.alignment)
 
 
@@ -232,10 +232,25 @@ def pulls_of(
         raise UsageError("a unit that all members saw, or none, cannot be tested")
     count, decoys = len(membership), decoy_membership.shape[-2]
     found = Pulls(np.empty(count), np.empty(count), np.empty((count, decoys)), np.empty((count, decoys)))
+    own = centred_shares(membership)
+    shared = centred_shares(np.concatenate([membership[:1], decoy_membership])) if decoy_membership.ndim == 2 else None
     for unit in range(count):
-        others = decoy_membership if decoy_membership.ndim == 2 else decoy_membership[unit]
-        found.replace(np.array([unit]), _pull(aligned.alignment[unit], aligned.growth[unit], membership[unit], others))
+        if shared is None:
+            shares = np.concatenate([own[unit : unit + 1], centred_shares(decoy_membership[unit])])
+        else:
+            shares = shared
+            shares[0] = own[unit]
+        found.replace(np.array([unit]), _pull(aligned.alignment[unit], aligned.growth[unit], shares))
     return found
+
+
+def centred_shares(
+    codes: Bool[np.ndarray, "code member"] | Float64[np.ndarray, "code member"],
+) -> Float64[np.ndarray, "code member"]:
+    """The share of a unit, or of a group of units, that each member saw, minus its mean."""
+    shares = codes.astype(np.float64)
+    shares -= shares.mean(axis=1, keepdims=True)
+    return shares
 
 
 def evidence_of(pulls: Pulls, alignment: Float64[np.ndarray, "unit member"]) -> Evidence:
@@ -251,19 +266,16 @@ _Pull = tuple[float, float, Float64[np.ndarray, " code"], Float64[np.ndarray, " 
 def _pull(
     alignment: Float64[np.ndarray, " member"],
     growth: Float64[np.ndarray, "member member"],
-    own: Bool[np.ndarray, " member"] | Float64[np.ndarray, " member"],
-    others: Bool[np.ndarray, "code member"] | Float64[np.ndarray, "code member"],
+    shares: Float64[np.ndarray, "code member"],
 ) -> _Pull:
     """T under the own code and other codes, and the growth of each by the size of the effect.
 
-    A code is the share of a unit, or of a group of units, that each member saw.
+    ``shares``: :func:`centred_shares` of the own code, and then of the others.
     """
-    shares = np.concatenate([own[None], others]).astype(np.float64)
-    shares -= shares.mean(axis=1, keepdims=True)
     moved = shares @ growth
-    squared = (moved * shares).sum(axis=1)
+    squared = np.einsum("cm,cm->c", moved, shares)
     # A code that moves nothing, up to rounding, has no pull. What is no number stays none.
-    still = squared <= NO_GROWTH * np.trace(growth) * (shares**2).sum(axis=1)
+    still = squared <= NO_GROWTH * np.trace(growth) * np.einsum("cm,cm->c", shares, shares)
     length = np.sqrt(np.where(still, 1.0, squared))
     statistic, grown = shares @ alignment / length, moved @ shares[0] / length
     statistic[still & np.isfinite(statistic)], grown[still] = 0.0, 0.0

@@ -10,6 +10,7 @@ import datetime
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Float
@@ -22,7 +23,7 @@ from attribution.ensemble.recipe import versions_of
 from attribution.ensemble.serving import ServingEnsemble, open_ensemble
 from attribution.images import to_pixels
 from attribution.sampling.noise import noise_batch, noise_sha256
-from attribution.sampling.predictions import MemberPredictions, renoise, renoise_together, save_predictions
+from attribution.sampling.predictions import MemberPredictions, looks_at_once, renoise_together, save_predictions
 from attribution.sampling.requests import Request, parts, sample_id_of, stored_request
 from attribution.sampling.sampler import NO_RANGE, sample, saturated_fraction
 from attribution.sampling.schedule import SamplerSettings
@@ -199,17 +200,14 @@ def generate_batch(task: SampleTask, report: Callable[[int], None]) -> list[Gene
 def _looked_at(
     task: SampleTask, ensemble: Ensemble, y: Float[Tensor, "row channel height width"]
 ) -> Iterator[MemberPredictions]:
-    """The members' predictions of each sample, in order; few looks are taken in one batch."""
-    images, settings = y.clamp(-1.0, 1.0), task.ensemble.settings
-    if task.sampler.looks:
-        requests = [*task.requests, *[task.requests[-1]] * (len(y) - len(task.requests))]
-        condition = settings.conditions([request.prompt for request in requests], task.device)
-        seeds = [request.seed for request in requests]
-        yield from renoise_together(ensemble, images, task.sampler, seeds, condition)[: len(task.requests)]
-        return
-    for image, request in zip(images, task.requests, strict=False):  # further rows of y are copies
-        condition = settings.condition(request.prompt, device=task.device)
-        yield renoise(ensemble, image, task.sampler, request.seed, condition)
+    """The members' predictions of each sample, in order."""
+    requests = [*task.requests, *[task.requests[-1]] * (len(y) - len(task.requests))]
+    condition = task.ensemble.settings.conditions([request.prompt for request in requests], task.device)
+    seeds = [request.seed for request in requests]
+    images, at_once = y.clamp(-1.0, 1.0), looks_at_once(len(y))
+    found = renoise_together(ensemble, images, task.sampler, seeds, condition, at_once)
+    # Further rows of y are copies.
+    return islice(found, len(task.requests))
 
 
 def draw(

@@ -23,6 +23,7 @@ from attribution.sampling.predictions import (
     OUTSIDE_SPACING,
     MemberPredictions,
     load_predictions,
+    looks_at_once,
     renoise,
     save_predictions,
 )
@@ -107,7 +108,8 @@ def write_image_predictions(task: PredictionTask, report: Callable[[int], None])
     ensemble = open_ensemble(task.home, task.ensemble, task.device)
     image = torch.from_numpy(task.image).to(task.device)
     condition = task.ensemble.settings.condition(Prompt(task.label), device=task.device)
-    predictions = renoise(ensemble, image, task.sampler, task.seed, condition, OUTSIDE_SPACING)
+    at_once = looks_at_once(task.ensemble.settings.network.rows_at_once(task.device))
+    predictions = renoise(ensemble, image, task.sampler, task.seed, condition, OUTSIDE_SPACING, at_once)
     save_predictions(task.home.image_predictions(task.key), predictions)
     report(1)
     return task.key

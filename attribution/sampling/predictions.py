@@ -22,7 +22,7 @@ of 512 pixels, 48 times the memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,8 @@ SPACING, OUTSIDE_SPACING = 2, 1
 """Steps between pairs of noise images: for a sample, and for an outside image."""
 NOISIEST = 0.1
 """Members are not shown steps with a smaller sqrt(alpha_bar)."""
+LOOKS_A_ROW, MOST_LOOKS_AT_ONCE = 16, 256
+"""Noised views in one batch: for each row of a sampling batch, and in all."""
 RENOISE_STREAM = 1 << 20
 """First noise stream of :func:`renoise`; sampling uses smaller ones."""
 
@@ -157,6 +159,11 @@ def _few_views(steps: Sequence[Step], looks: int) -> list[NoisedView]:
     ]
 
 
+def looks_at_once(rows: int) -> int:
+    """The noised views in one batch, where a sampling batch has ``rows`` rows."""
+    return min(LOOKS_A_ROW * rows, MOST_LOOKS_AT_ONCE)
+
+
 def weight_of(step: Step) -> float:
     """The weight of a step in the test."""
     return STEP_WEIGHTS[band_of(step.sqrt_alpha_bar)]
@@ -169,7 +176,7 @@ def renoise(
     seed: int,
     condition: Condition | None = None,
     spacing: int = SPACING,
-    rows_at_once: int = 16,
+    rows_at_once: int = LOOKS_A_ROW,
 ) -> MemberPredictions:
     """Noise an image at steps of the sampler, and predict the clean image with each member.
 
@@ -192,8 +199,8 @@ def renoise_together(
     seeds: Sequence[int],
     condition: Condition | None = None,
     rows_at_once: int = 64,
-) -> list[MemberPredictions]:
-    """:func:`renoise` of a batch of images in as few batches of looks, for samplers with few.
+) -> Iterator[MemberPredictions]:
+    """:func:`renoise` of a batch of images in as few batches of looks, in order.
 
     The result of an image does not depend on its place in the batch, nor on the other images.
     ``condition`` has a row for each image.
@@ -202,13 +209,11 @@ def renoise_together(
     most = max(1, rows_at_once // max(1, len(views)))
     together = max(size for size in range(1, len(images) + 1) if len(images) % size == 0 and size <= most)
     clean = ensemble.space.encode(images)
-    found: list[MemberPredictions] = []
     for start in range(0, len(images), together):
         places = torch.arange(start, start + together)
         part = None if condition is None else condition[places]
-        rows = together * len(views)
-        found += _renoise(ensemble, clean[places], views, seeds[start : start + together], part, rows)
-    return found
+        rows = min(rows_at_once, together * len(views))
+        yield from _renoise(ensemble, clean[places], views, seeds[start : start + together], part, max(1, rows))
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ from attribution.ranking.rankers.kernel import PixelKernel
 from attribution.ranking.rankers.responsibilities import Responsibilities
 from attribution.ranking.shortlist import Shortlisted, shortlists_for
 from attribution.sampling.noise import noise_batch
-from attribution.sampling.predictions import MemberPredictions, noised_views, renoise, renoise_together
+from attribution.sampling.predictions import MemberPredictions, looks_at_once, noised_views, renoise, renoise_together
 from attribution.sampling.sampler import sample
 from attribution.sampling.schedule import SamplerSettings
 from benchmarks.record import conclude, interleaved_medians
@@ -92,11 +92,12 @@ def measure(works: int, rounds: int) -> dict[str, Any]:
             assess_shortlist(one, found.images, codes[units], drawn, N, None, around, units)
 
     def looked(few: int) -> list[MemberPredictions]:
-        return renoise_together(ensemble, images, replace(sampler, looks=few), list(range(rows)))
+        plan, seeds = replace(sampler, looks=few), list(range(rows))
+        return list(renoise_together(ensemble, images, plan, seeds, rows_at_once=looks_at_once(rows)))
 
     jobs: dict[str, Callable[[], object]] = {
         "sampling": lambda: sample(ensemble, noise, sampler),
-        "noising again": lambda: [renoise(ensemble, image, sampler, seed) for seed, image in enumerate(images)],
+        "34 looks": partial(looked, 0),
         **{f"{few} looks": partial(looked, few) for few in FEW},
         "ranking": ranked,
         "testing": tested,

@@ -99,7 +99,7 @@ def of_set(name: str, works: int, source: Path | None, members: Path, outputs: i
     def predicted(chosen: Sequence[int], shift: int) -> Predicted:
         rows, seeds = list(chosen), [output + 1 + shift for output in chosen]
         found = {
-            name: renoise_together(bench.ensemble, images[rows], plan, seeds, rows_at_once=ROWS_AT_ONCE)
+            name: list(renoise_together(bench.ensemble, images[rows], plan, seeds, rows_at_once=ROWS_AT_ONCE))
             for name, plan in plans(sampler).items()
         }
         run = [bench.predictions[output] for output in chosen]

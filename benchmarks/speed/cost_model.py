@@ -137,7 +137,7 @@ def held_out(constants: dict[str, float], rounds: int) -> tuple[dict[str, float]
     few, some = SamplerSettings(looks=looks), noise[:2, :2]
     jobs: dict[str, Callable[[], object]] = {
         "sampling": lambda: sample(ensemble, noise, sampler),
-        "looks": lambda: renoise_together(ensemble, images, few, list(range(rows))),
+        "looks": lambda: list(renoise_together(ensemble, images, few, list(range(rows)))),
         "Jacobian": lambda: sample_with_jacobian(ensemble, some, SamplerSettings(steps=2)),
         "training": run.advance,
         "ranking": lambda: mean_squared_differences(values[:1], values),

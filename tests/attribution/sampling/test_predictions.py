@@ -98,14 +98,14 @@ def test_looks_of_a_batch_are_those_of_each_image_alone() -> None:
     images = torch.rand(4, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
     ensemble = Ensemble([CubicDenoiser(slope) for slope in (0.05, -0.1, 0.2)])
     settings, seeds = SamplerSettings(steps=20, looks=6), [3, 1, 4, 1]
-    together = renoise_together(ensemble, images, settings, seeds)
+    together = list(renoise_together(ensemble, images, settings, seeds))
     for image, seed, found in zip(images, seeds, together, strict=True):
         alone = renoise(ensemble, image, settings, seed)
         np.testing.assert_allclose(found.clean_sum, alone.clean_sum, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(found.member_loss, alone.member_loss, rtol=1e-5)
-        again = renoise_together(ensemble, image[None].repeat(4, 1, 1, 1), settings, [seed] * 4)[0]
+        again = next(renoise_together(ensemble, image[None].repeat(4, 1, 1, 1), settings, [seed] * 4))
         np.testing.assert_array_equal(found.clean_sum, again.clean_sum)
-    small = renoise_together(ensemble, images, settings, seeds, rows_at_once=6)
+    small = list(renoise_together(ensemble, images, settings, seeds, rows_at_once=6))
     np.testing.assert_allclose(small[2].clean_sum, together[2].clean_sum, rtol=1e-5, atol=1e-5)
 
 
