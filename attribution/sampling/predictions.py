@@ -12,9 +12,10 @@ independent draws at every step. The same evaluations give each member's denoisi
 image, for member-LDS.
 
 A sample may ask for fewer *looks* (:attr:`attribution.sampling.schedule.SamplerSettings.looks`):
-a pair in each of half as many parts of the schedule, parts that weigh the same in the test. Each
-look counts with the weight of its part, so the sums keep their expectation, and effects keep
-their scale.
+a pair in each of half as many parts of the schedule. Each look counts with the weight of its part
+in the test, so the sums keep their expectation, and effects keep their scale. What chance in the
+noise adds to a look grows with its amount, so the parts are such that each has the same weight
+times amount of noise: steps near the image say the same under any noise, and need few looks.
 
 A latent kind's predictions stay latents: decoding them would take n images per band and, for images
 of 512 pixels, 48 times the memory.
@@ -118,8 +119,7 @@ class NoisedView:
     sign: float
     """1 or -1: the two views of a pair have opposite noise."""
     weight: float = 1.0
-    """How often the view counts in the sums; where there are few, each has the same weight in the
-    test."""
+    """How often the view counts in the sums: where there are few, for its part of the schedule."""
 
     def noise(self, seed: int, clean: Float[Tensor, "channel height width"]) -> Float[Tensor, "channel height width"]:
         """The noise, a function of the seed."""
@@ -134,8 +134,8 @@ class NoisedView:
 def noised_views(settings: SamplerSettings, spacing: int = SPACING) -> list[NoisedView]:
     """Pairs of views at every ``spacing``-th step above :data:`NOISIEST`, the last included.
 
-    Where the sampler asks for a number of looks: half as many pairs, at the middles of parts of the
-    schedule that weigh the same in the test.
+    Where the sampler asks for a number of looks: half as many pairs, each at the middle of a part
+    of the schedule.
     """
     steps = [step for step in steps_of(settings) if step.sqrt_alpha_bar > NOISIEST]
     if settings.looks:
@@ -148,13 +148,18 @@ def _few_views(steps: Sequence[Step], looks: int) -> list[NoisedView]:
     if not steps:
         return []
     levels = looks // 2
-    total = np.cumsum([weight_of(step) for step in steps])
-    middles = (np.arange(levels) + 0.5) / levels * total[-1]
+    weights = np.array([weight_of(step) for step in steps])
+    total = np.cumsum(weights)
+    spread = np.cumsum(weights * [step.sqrt_noise for step in steps])
+    # A step spreads evenly over its share of either sum, so a part may begin or end within one.
+    bounds = np.interp(np.linspace(0.0, spread[-1], levels + 1), [0.0, *spread], [0.0, *total])
+    middles = (bounds[:-1] + bounds[1:]) / 2.0
     chosen = [steps[place] for place in np.searchsorted(total, middles)]
-    mean = sum(1.0 / weight_of(step) for step in chosen) / levels
+    counts = np.diff(bounds) / [weight_of(step) for step in chosen]
+    counts *= levels / counts.sum()
     return [
-        NoisedView(step, pair, sign, 1.0 / weight_of(step) / mean)
-        for pair, step in enumerate(chosen)
+        NoisedView(step, pair, sign, float(count))
+        for pair, (step, count) in enumerate(zip(chosen, counts, strict=True))
         for sign in (1.0, -1.0)
     ]
 

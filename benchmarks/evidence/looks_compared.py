@@ -16,8 +16,8 @@ from scipy import stats
 from attribution.metrics.statistics import share_of
 from attribution.ranking.rankers.fusion import SummedScores, fit_fusion
 
-USUAL, OTHERS, MIXED = "all pairs", "all pairs, other noise", "6 looks, 50% run"
-CANDIDATES = (6, 8, 12)
+USUAL, OTHERS, MIXED = "all pairs", "all pairs, other noise", "8 looks, 50% run"
+CANDIDATES = (6, 8, 10, 12)
 """Numbers of looks that may become the default."""
 MARGIN, SLOPE, SAME, BELOW_OTHERS, LEVEL, ROOM = 0.05, 0.05, 0.95, 0.02, 0.05, 0.95
 POWERS = ("p_at_most_0.05", "p_at_most_0.01")
@@ -30,7 +30,7 @@ def told(found: Sequence[Row]) -> dict[str, Any]:
     """Every plan of some outputs, by itself and beside all pairs."""
     usual = [each["rows"][USUAL] for each in found]
     mine = {name: [each["rows"][name] for each in found] for name in found[0]["rows"]}
-    mine[OTHERS] = [pair[::-1] for pair in usual]
+    mine[OTHERS] = [pair[1:] for pair in usual]
     results: dict[str, Any] = {}
     for name, rows in mine.items():
         first = np.array([[row["p"][0] for row in pair] for pair in rows])
@@ -40,7 +40,7 @@ def told(found: Sequence[Row]) -> dict[str, Any]:
             "median_width": round(float(np.nanmedian([[row["width"] for row in pair] for pair in rows])), 4),
         }
         if name != USUAL:
-            results[name]["beside_all_pairs"] = beside(rows, usual)
+            results[name]["beside_all_pairs"] = beside(rows, [pair[:1] for pair in usual] if name == OTHERS else usual)
         null = np.array([p for each in found for p in each["null"].get(name, [])])
         if len(null):
             results[name]["codes_dealt_anew"] = {

@@ -60,16 +60,18 @@ def test_looks_are_pairs_at_evenly_spaced_steps(steps: int, spacing: int) -> Non
 
 
 @pytest.mark.parametrize("looks", [4, 6, 10, 40])
-def test_few_looks_weigh_the_same_and_keep_the_scale(looks: int) -> None:
-    """Each look has one weight in the test; of what changes evenly along the schedule, few looks
-    give nearly the mean that all pairs give.
+def test_few_looks_keep_the_scale_and_are_fewer_near_the_image(looks: int) -> None:
+    """A look stands for more weight of the test the less noise it has; of what changes evenly along
+    the schedule, few looks give nearly the mean that all pairs give.
     """
     few, usual = SamplerSettings(looks=looks), SamplerSettings()
     views = noised_views(few)
     assert len(views) == looks
     assert [view.sign for view in views] == [1.0, -1.0] * (looks // 2)
-    counted = [view.weight * weight_of(view.step) for view in views]
-    np.testing.assert_allclose(counted, counted[0])
+    counted = np.array([view.weight * weight_of(view.step) for view in views])
+    np.testing.assert_array_equal(counted[::2], counted[1::2])
+    assert (np.diff(counted) >= -1e-12).all()
+    assert counted[-1] > 2.0 * counted[0]
     assert sum(view.weight for view in views) == pytest.approx(looks)
 
     def mean(views: list[NoisedView]) -> float:
@@ -77,6 +79,20 @@ def test_few_looks_weigh_the_same_and_keep_the_scale(looks: int) -> None:
         return float(weights @ np.array([view.step.sqrt_noise for view in views]) / weights.sum())
 
     assert mean(views) == pytest.approx(mean(noised_views(usual)), abs=0.05)
+
+
+@pytest.mark.parametrize("looks", [4, 8, 40])
+def test_the_parts_of_few_looks_are_the_whole_schedule(looks: int) -> None:
+    """Steps that all weigh the same and have the same noise: parts of one length, by hand."""
+    settings = SamplerSettings(steps=1000, beta_start=1e-6, beta_end=1e-6, looks=looks)
+    steps = steps_of(settings)
+    views = noised_views(settings)[::2]
+    # The noise grows with the root of t, so a part of the noise ends where t^1.5 does.
+    bounds = 1000.0 * np.linspace(0.0, 1.0, looks // 2 + 1) ** (2.0 / 3.0)
+    middles = (bounds[:-1] + bounds[1:]) / 2.0
+    assert len({weight_of(step) for step in steps}) == 1
+    np.testing.assert_allclose([view.step.timestep for view in views[::-1]], middles, atol=2.0)
+    np.testing.assert_allclose([view.weight for view in views[::-1]], np.diff(bounds) / 1000.0 * looks / 2, atol=0.01)
 
 
 def test_few_looks_have_the_expectation_of_all_pairs() -> None:
