@@ -36,6 +36,10 @@ PAGE = 1_000
 """Works with texts fetched by one query."""
 
 
+EVERY = "true"
+"""SQL of a filter that selects every work."""
+
+
 @dataclass(frozen=True)
 class Conditions:
     """SQL over ``asset``, and its values."""
@@ -103,7 +107,7 @@ class WorksFilter:
         if self.probe is not None:
             terms.append(f"id {'' if self.probe else 'NOT '}IN (SELECT asset_id FROM encoding_probe)")  # noqa: S608 - a constant
             joined = True
-        return Conditions(" AND ".join(terms) or "true", values, joined)
+        return Conditions(" AND ".join(terms) or EVERY, values, joined)
 
 
 def _or_shared(connection: duckdb.DuckDBPyConnection, rightsholders: str) -> str:
@@ -213,13 +217,15 @@ def works_reader(
                 skip -= count
             elif needed > 0:
                 within = f"BETWEEN {block * BLOCK} AND {(block + 1) * BLOCK - 1}"
-                rights = (
-                    f"SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id {within} "  # noqa: S608 - built above
-                    f"AND asset_id IN (SELECT id FROM asset WHERE id {within} AND {conditions.sql}) "
-                    "ORDER BY asset_id LIMIT ? OFFSET ?"
-                )
+                ids, values = f"SELECT id FROM asset WHERE id {within} AND {conditions.sql}", [*conditions.values]  # noqa: S608 - built above
+                if skip or needed < count:
+                    # Chosen by their ids alone: rows with texts are sorted once, at the end.
+                    ids, values = f"{ids} ORDER BY id LIMIT ? OFFSET ?", [*values, needed, skip]
+                rights = f"SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id {within}"  # noqa: S608 - a constant
+                if conditions.sql != EVERY or skip or needed < count:
+                    rights += f" AND asset_id IN ({ids})"
                 query = _with_signs(rights, within) + " ORDER BY works.asset_id"
-                found = connection.execute(query, [*conditions.values, needed, skip]).to_arrow_table()
+                found = connection.execute(query, values).to_arrow_table()
                 yield from found.cast(schema).to_batches()
                 needed, skip = needed - found.num_rows, 0
 
