@@ -246,8 +246,9 @@ def _add_gradients(runs: Sequence[TrainingRun], drawn: Sequence[Draw], share: fl
     signal = first.alpha_bar[t].view(*t.shape, 1, 1, 1)
     x_t = signal.sqrt() * first.data.clean(rows) + (1.0 - signal).sqrt() * noise
     condition = first.data.condition(rows.flatten(), drop.flatten())
-    predicted = first.kind.predict_each([run.member for run in runs], x_t, t, condition)
-    errors = (predicted - noise).square().mean(dim=(2, 3, 4))
+    with torch.autocast(noise.device.type, torch.bfloat16, enabled=first.training.precision == "bfloat16"):
+        predicted = first.kind.predict_each([run.member for run in runs], x_t, t, condition)
+    errors = (predicted.float() - noise).square().mean(dim=(2, 3, 4))
     weights = loss_weight(signal.view(t.shape), first.training.snr_cap)
     losses = (errors * weights).mean(dim=1) * share
     torch.autograd.backward(losses.sum())

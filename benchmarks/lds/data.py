@@ -105,8 +105,8 @@ def _emoji(source: Path, held_out: int) -> Material:
     return _in_colour("emoji", read([name for name, _ in chosen]), read(rest), tuple(house for _, house in chosen))
 
 
-def _cifar(source: Path, held_out: int) -> Material:
-    """Photographs at 16x16, at random; network and training are those of the emoji."""
+def cifar_pictures(source: Path) -> tuple[UInt8[np.ndarray, "image 32 32 3"], np.ndarray]:
+    """The pictures of a sheet of CIFAR-10's test images, and the names of their classes."""
     with Image.open(source / "test.webp") as file:
         sheet = np.asarray(file.convert("RGB"))
     down, across = (length // CIFAR_SIDE for length in sheet.shape[:2])
@@ -115,6 +115,12 @@ def _cifar(source: Path, held_out: int) -> Material:
     )
     with np.load(source / "labels.npz", allow_pickle=False) as arrays:
         classes = arrays["names"][arrays["test"]]
+    return pictures, classes
+
+
+def _cifar(source: Path, held_out: int) -> Material:
+    """Photographs at 16x16, at random; network and training are those of the emoji."""
+    pictures, classes = cifar_pictures(source)
     order = np.random.default_rng(0).permutation(len(pictures))
     chosen, rest = np.split(order[: WORKS + held_out], [WORKS])
     settings = ImageSettings(size=16)

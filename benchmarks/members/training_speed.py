@@ -34,7 +34,7 @@ from torch.nn import functional
 
 from attribution.denoisers.libraries import diffusers
 from attribution.denoisers.pixels import PixelUNet
-from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
+from attribution.ensemble.recipe import EnsembleSettings, Precision, TrainingSettings
 from attribution.images import ImageSettings
 from attribution.training.adamw import BETAS
 from attribution.training.dataset import TrainingSet
@@ -59,8 +59,8 @@ class Case:
     threads: int | None = 1
     """Of each process; None: torch's default, in one process."""
     change: str = ""
-    """To the product's loop: channels last, compiled, not fused, one batch; diffusers: the plain
-    loop."""
+    """To the product's loop: channels last, compiled, not fused, bfloat16, one batch. Or diffusers:
+    the plain loop."""
     batch: int = BATCH
 
     @property
@@ -75,11 +75,12 @@ CASES = {
     "channels last": Case(change="channels last"),
     "optimiser not fused": Case(change="not fused"),
     "compiled": Case(change="compiled"),
+    "in bfloat16": Case(change="bfloat16"),
     "batches of 64": Case(batch=4 * BATCH),
     "one batch, drawn and read once": Case(change="one batch"),
 }
 """The last one is no training, but a bound: no way to draw and read works can be faster."""
-OTHER_JOBS = ("batches of 64", "one batch, drawn and read once")
+OTHER_JOBS = ("in bfloat16", "batches of 64", "one batch, drawn and read once")
 """Cases that do not train the same member: they are shown, and no claim compares them."""
 
 
@@ -171,7 +172,9 @@ def pictures(kind: PixelUNet, count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def product_run(kind: PixelUNet, member: int, count: int, batch: int = BATCH) -> TrainingRun:
+def product_run(
+    kind: PixelUNet, member: int, count: int, batch: int = BATCH, precision: Precision = "float32"
+) -> TrainingRun:
     """The product's training of a member that sees all works."""
     works = TrainingSet(
         pixels=pictures(kind, count),
@@ -182,14 +185,14 @@ def product_run(kind: PixelUNet, member: int, count: int, batch: int = BATCH) ->
     settings = EnsembleSettings(
         image=ImageSettings(size=kind.size, channels=kind.channels),
         network=kind,
-        training=TrainingSettings(steps=10**9, batch_size=batch, learning_rate=1e-3),
+        training=TrainingSettings(steps=10**9, batch_size=batch, learning_rate=1e-3, precision=precision),
     )
     return TrainingRun(settings, works, np.arange(count), member, "cpu")
 
 
 def product_step(kind: PixelUNet, case: Case, number: int) -> Callable[[], object]:
     """A step of the product's training, with a change."""
-    run = product_run(kind, number, WORKS, case.batch)
+    run = product_run(kind, number, WORKS, case.batch, "bfloat16" if case.change == "bfloat16" else "float32")
     if case.change == "channels last":
         run.member.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs leave it out
     if case.change == "compiled":

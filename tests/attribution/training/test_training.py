@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from attribution.denoisers.interface import Prompt
 from attribution.denoisers.libraries import diffusers
 from attribution.denoisers.pixels import PixelUNet, UNetMember
-from attribution.ensemble.recipe import EnsembleSettings, TrainingSettings
+from attribution.ensemble.recipe import EnsembleSettings, Precision, TrainingSettings
 from attribution.images import ImageSettings
 from attribution.training.dataset import open_training_set
 from attribution.training.draws import BLOCK, _mixed, draw, draw_works, lowest_lots, step_seed
@@ -204,6 +204,45 @@ def test_passes_are_at_most_the_works_of_a_step() -> None:
     for wrong in (0, 17, 1.5):
         with pytest.raises(UsageError, match=r"passes|whole numbers"):
             TrainingSettings(accumulation=wrong)  # type: ignore[arg-type]  # as read from outside
+
+
+def test_bfloat16_rounds_the_arithmetic_of_a_step_and_nothing_that_is_kept(tmp_path: Path) -> None:
+    """Gradients are those of float32 up to its 8 bits; weights and moments stay float32, and a run
+    that was stopped ends like one that was not.
+    """
+    works = open_training_set(task_in(tmp_path).home.training("e" * 12))
+
+    def run_in(precision: Precision) -> TrainingRun:
+        settings = replace(SETTINGS, training=replace(SETTINGS.training, precision=precision))
+        return TrainingRun(settings, works, np.arange(WORKS), 1, "cpu")
+
+    def gradients(precision: Precision) -> torch.Tensor:
+        run = run_in(precision)
+        run.advance()
+        return torch.cat([value.grad.flatten() for value in run.member.parameters() if value.grad is not None])
+
+    exact, rounded = gradients("float32"), gradients("bfloat16")
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).norm() / exact.norm() < 0.05
+    whole, stopped = run_in("bfloat16"), run_in("bfloat16")
+    for run in (whole, stopped):
+        for _ in range(3):
+            run.advance()
+    stopped.save(tmp_path / "checkpoint")
+    resumed = run_in("bfloat16")
+    resumed.resume(tmp_path / "checkpoint")
+    for run in (whole, resumed):
+        run.advance()
+    assert all(each.dtype == torch.float32 for each in whole.member.state().values())
+    assert all(torch.equal(each, resumed.member.state()[name]) for name, each in whole.member.state().items())
+
+
+def test_the_precision_is_one_that_is_known() -> None:
+    """The default is not written, so that earlier ids stay."""
+    assert "precision" not in TrainingSettings().to_json()
+    assert TrainingSettings(precision="bfloat16").to_json()["precision"] == "bfloat16"
+    with pytest.raises(UsageError, match="expected float32 or bfloat16"):
+        TrainingSettings(precision="float16")  # type: ignore[arg-type]  # as read from outside
 
 
 def test_diverging_member_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
