@@ -141,17 +141,19 @@ def _insert_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, works
     for first, last in works.blocks():
         rows = connection.execute(query, {"first": first, "last": last}).to_arrow_table()
         rows = rows.append_column("code", pa.array(drawn.codes(rows["unit_number"].to_numpy())))
-        connection.register("new_units", rows)
-        connection.execute(
+        _insert(
+            connection,
             "INSERT INTO unit (encoding_id, number, key, label, code) "
-            "SELECT ?, unit_number, asset_id::VARCHAR, label, code FROM new_units",
-            [encoding_id],
+            "SELECT ?, unit_number, asset_id::VARCHAR, label, code FROM new_rows",
+            encoding_id,
+            rows,
         )
-        connection.execute(
-            "INSERT INTO unit_asset (encoding_id, unit_number, asset_id) SELECT ?, unit_number, asset_id FROM new_units",
-            [encoding_id],
+        _insert(
+            connection,
+            "INSERT INTO unit_asset (encoding_id, unit_number, asset_id) SELECT ?, unit_number, asset_id FROM new_rows",
+            encoding_id,
+            rows,
         )
-    connection.unregister("new_units")
 
 
 def _insert_units(connection: duckdb.DuckDBPyConnection, encoding_id: str, works: UnitWorks, drawn: Drawn) -> None:
@@ -162,12 +164,12 @@ def _insert_units(connection: duckdb.DuckDBPyConnection, encoding_id: str, works
             [first, first + BLOCK - 1],
         ).to_arrow_table()
         rows = rows.append_column("code", pa.array(drawn.codes(rows["number"].to_numpy())))
-        connection.register("new_units", rows)
-        connection.execute(
-            "INSERT INTO unit (encoding_id, number, key, label, code) SELECT ?, number, key, label, code FROM new_units",
-            [encoding_id],
+        _insert(
+            connection,
+            "INSERT INTO unit (encoding_id, number, key, label, code) SELECT ?, number, key, label, code FROM new_rows",
+            encoding_id,
+            rows,
         )
-    connection.unregister("new_units")
     connection.execute(
         "INSERT INTO unit_asset (encoding_id, unit_number, asset_id) "
         "SELECT ?, unit_number, asset_id FROM taken_work ORDER BY unit_number, asset_id",
@@ -186,10 +188,19 @@ def _insert_slots(connection: duckdb.DuckDBPyConnection, encoding_id: str, first
     for start in range(0, len(slots.places), BLOCK):
         group, places = slots.group_of_unit[start : start + BLOCK], slots.places[start : start + BLOCK]
         numbers = first_unit + start + np.arange(len(places))
-        connection.register("unit_slots", pa.table({"unit_number": numbers, "group_number": group, "place": places}))
-        connection.execute(
+        _insert(
+            connection,
             "INSERT INTO unit_slot (encoding_id, unit_number, group_number, place) "
-            "SELECT ?, unit_number, group_number, place FROM unit_slots",
-            [encoding_id],
+            "SELECT ?, unit_number, group_number, place FROM new_rows",
+            encoding_id,
+            pa.table({"unit_number": numbers, "group_number": group, "place": places}),
         )
-    connection.unregister("unit_slots")
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, statement: str, encoding_id: str, new_rows: pa.Table) -> None:  # noqa: ARG001
+    """Run a statement that reads ``new_rows``, for a block of many in one transaction.
+
+    DuckDB finds the table here by its name. A registered one would stay in memory until the
+    transaction ends.
+    """
+    connection.execute(statement, [encoding_id])

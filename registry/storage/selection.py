@@ -27,8 +27,13 @@ def selected_works(
         with selected_by(connection, f"SELECT unnest({distinct.tolist()}::BIGINT[])"):
             yield
         return
+    if distinct[-1] - distinct[0] < len(distinct):
+        with selected_by(connection, f"FROM range({distinct[0]}, {distinct[-1] + 1})"):
+            yield
+        return
     import pyarrow as pa
 
+    # It stays in memory until the transaction ends.
     connection.register("selected_rows", pa.table({"selected_id": distinct}))
     try:
         with selected_by(connection, "SELECT selected_id FROM selected_rows"):
