@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 
 from attribution.ranking.encoded_works import EncodedWorks
 from attribution.ranking.shortlist import closest_works
@@ -104,11 +104,8 @@ def member_alignment(
     mean = predictions.mean(axis=0)
     lengths = ((images.astype(np.float64) - mean) ** 2).sum(axis=1)
     growth = lengths[:, None, None] * np.eye(len(predictions))
-    for tested, codes, to_kept, lower in parts:
-        weighted = np.moveaxis(to_kept[:, :, None] * codes[None], 0, 1).reshape(len(lower), -1)
-        half = solve_triangular(lower, weighted, lower=True, check_finite=False)
-        half = np.moveaxis(half.reshape(len(lower), len(tested), -1), 1, 0)
-        growth[tested] -= np.moveaxis(half, 1, 2) @ half
+    for tested, halves in parts:
+        growth[tested] -= np.moveaxis(halves, 1, 2) @ halves
     return MemberAlignment(alignment, growth)
 
 
@@ -127,15 +124,10 @@ def centred(membership: Bool[np.ndarray, "unit member"]) -> Float64[np.ndarray, 
     return np.asarray(membership - membership.mean(axis=1, keepdims=True))
 
 
-Fit = tuple[
-    list[int],
-    Float64[np.ndarray, "neighbour member"],
-    Float64[np.ndarray, "unit neighbour"],
-    Float64[np.ndarray, "neighbour neighbour"],
-]
-"""One regression: the units tested by it, its neighbours' centred bits, the products of the units'
-directions with the neighbours', and the lower Cholesky factor of its normal equations' matrix.
-Factored once, it serves the coefficients and the growth."""
+Fit = tuple[list[int], Float64[np.ndarray, "unit neighbour member"]]
+"""One regression: the units tested by it, and L^-1 W of each. L is the lower Cholesky factor of the
+matrix of the normal equations, and W the neighbours' centred bits times the products of the unit's
+direction with theirs: what the neighbours explain of e is W' (L L')^-1 e."""
 
 
 def _adjusted(
@@ -159,15 +151,19 @@ def _adjusted(
         together.setdefault(tuple(excluded.tolist()), []).append(unit)
     fits: list[Fit] = []
     for excluded_units, tested in together.items():
-        kept = np.flatnonzero(~np.isin(neighbours.units, excluded_units))
-        matrix = gram[np.ix_(kept, kept)]
-        ridge = RIDGE * np.trace(matrix) / max(1, len(kept))
+        # Neighbours that are left out stay as rows of zeros: faster than a smaller matrix.
+        hidden = np.isin(neighbours.units, excluded_units)
+        matrix, pull = gram.copy(), explained.copy()
+        matrix[hidden], matrix[:, hidden], pull[hidden] = 0.0, 0.0, 0.0
+        ridge = RIDGE * np.trace(matrix) / max(1, len(hidden) - hidden.sum())
         if not 0.0 < ridge < np.inf:
             continue
-        matrix += ridge * np.eye(len(kept))
-        lower = np.asarray(cholesky(matrix, lower=True, overwrite_a=True, check_finite=False))
-        theta = cho_solve((lower, True), explained[kept], check_finite=False)
-        to_kept = between[tested][:, kept]
-        alignment[tested] -= (theta * to_kept) @ codes[kept]
-        fits.append((tested, codes[kept], to_kept, lower))
+        matrix.flat[:: len(matrix) + 1] += ridge
+        lower = cholesky(matrix, lower=True, overwrite_a=True, check_finite=False)
+        to_others = np.where(hidden, 0.0, between[tested])
+        weighted = np.moveaxis(to_others[:, :, None] * codes, 0, 1).reshape(len(hidden), -1)
+        solved = solve_triangular(lower, np.column_stack([pull, weighted]), lower=True, check_finite=False)
+        halves = np.moveaxis(solved[:, 1:].reshape(len(hidden), len(tested), -1), 1, 0)
+        alignment[tested] -= solved[:, 0] @ halves
+        fits.append((tested, halves))
     return alignment, fits
