@@ -261,12 +261,12 @@ def main() -> int:
     pixels: dict[str, list[Row]] = {}
     status = 1
     for label, job in jobs.items():
+        if options.only_kept and not (options.cache / label).exists():
+            continue
         material = job()
         rows = measured(
             material, options.redraws if material.summed else 0, options.cache / label, only_kept=options.only_kept
         )
-        if not rows:
-            continue
         results[label] = {**material.facts, "outputs": len(rows), "plans": told(rows)}
         if material.summed:
             if label != DESIGNED_ON:

@@ -116,10 +116,10 @@ def decided(sets: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
         mine, others = (together[one]["beside_all_pairs"]["same_grade"]["share"] for one in (name, OTHERS))
         null = together[name].get("codes_dealt_anew")
         enough[name] = {
-            "power": bool(room) and min(powers) > -MARGIN,
-            "scale": abs(together[name]["beside_all_pairs"]["slope_of_effects"] - 1.0) <= SLOPE,
-            "grades": mine >= min(SAME, others - BELOW_OTHERS),
-            "level": null is not None and null["p_at_most_0.05"]["low"] <= LEVEL,
+            "power": bool(room and min(powers) > -MARGIN),
+            "scale": bool(abs(together[name]["beside_all_pairs"]["slope_of_effects"] - 1.0) <= SLOPE),
+            "grades": bool(mine >= min(SAME, others - BELOW_OTHERS)),
+            "level": bool(null is not None and null["p_at_most_0.05"]["low"] <= LEVEL),
         }
     return {
         "all": {"outputs": len(every), "plans": together},
