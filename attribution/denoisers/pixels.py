@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from attribution.denoisers.interface import DenoiserKind, Member, Prompt, Shape
+from attribution.denoisers.schedule import SamplingDefaults
 from attribution.denoisers.unet import EPSILON, UNet
 from registry.errors import InputError, UsageError
 from registry.members.manifest import CONFIG_NAME
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from attribution.denoisers.schedule import NoiseSchedule
     from attribution.images import ImageSettings
 
+LOOKS = 8
+"""Noised views of a sample: the fewest that lose nothing that matters to its test, see
+``benchmarks/evidence/looks.py``."""
 LARGEST_NUMBER, MOST_LEVELS, MOST_LAYERS = 65_536, 8, 8
 """Bounds on settings from outside; far above any UNet."""
 SAME_FOR_ALL = {
@@ -156,6 +160,10 @@ class PixelUNet(DenoiserKind):
             "attention_head_dim": self.widths[-1] if self.attention else 8,
             "num_class_embeds": self.class_count or None,
         }
+
+    @property
+    def sampling(self) -> SamplingDefaults:
+        return SamplingDefaults(looks=LOOKS)
 
     def new_member(self, seed: int) -> UNetMember:
         planes = self.channels * self.patch**2

@@ -32,6 +32,8 @@ class SamplingDefaults:
     offset: int = 0
     guidance: float = 1.0
     """For a request with a prompt."""
+    looks: int = 0
+    """Noised views of a sample that its test rests on; 0: pairs at every second step."""
 
 
 class NoiseSchedule(Protocol):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from attribution.denoisers.interface import Prompt
 from attribution.ensemble.recipe import EnsembleSettings
 from attribution.ensemble.serving import ServingEnsemble
+from attribution.sampling.predictions import noised_views
 from attribution.sampling.schedule import SamplerSettings, schedule_of
 from registry.errors import InputError
 from registry.ids import canonical_json, content_id
@@ -36,6 +37,15 @@ def default_sampler(settings: EnsembleSettings) -> SamplerSettings:
         offset=kind.sampling.offset,
         clip=not kind.latent,
     )
+
+
+def usual_looks(settings: EnsembleSettings, sampler: SamplerSettings) -> int:
+    """The looks of a sample whose request names none; 0: pairs at every second step.
+
+    Where these are no more than the looks of the kind, as under few steps, they are taken.
+    """
+    looks = settings.network.sampling.looks
+    return looks if looks < len(noised_views(replace(sampler, looks=0))) else 0
 
 
 def requests_for(seeds: Iterable[int], prompt: Prompt | None = None) -> list[Request]:

@@ -74,7 +74,10 @@ DESIGNED_ON = "256 digits"
 TOGETHER = 24
 """Outputs of a file of the cache."""
 ROWS_AT_ONCE = 512
-CLAIM = "{} looks in pairs find the first work in as many outputs as 34 looks do, and keep effects and grades"
+CLAIM = (
+    "{} looks in pairs find the first work in at most 5 points fewer outputs than 34 looks do, keep the scale of effects "
+    "within 5 %, and keep grades and level"
+)
 Predicted = dict[str, list[MemberPredictions]]
 """By plan: the members' predictions on each output."""
 

@@ -97,6 +97,19 @@ def test_running_again_changes_nothing(job: Job, done: Job) -> None:
     assert {audit["id"] for audit in audits} == {audit["id"] for audit in job.audit.document["audits"]}
 
 
+def test_a_sample_takes_few_looks_unless_it_is_told_otherwise(job: Job) -> None:
+    """Eight under the usual steps, and all pairs on demand: the same picture, two samples."""
+    few, every = (
+        job.creditline("sample", "--seed", 9, "--steps", 20, "--workers", 1, *looks, "--json").document["samples"][0]
+        for looks in ((), ("--looks", 0))
+    )
+    assert few["sampler"]["looks"] == 8
+    assert "looks" not in every["sampler"]
+    assert few["image_sha256"] == every["image_sha256"]
+    assert few["id"] != every["id"]
+    assert "ddpm 20, 8 looks" in job.creditline("samples").out
+
+
 def test_verify_exits_1_when_a_sample_was_altered(job: Job) -> None:
     """0 while all is well; 1 with the sample named when its file was changed."""
     first, second, third = (sample["id"] for sample in job.sample.document["samples"])

@@ -45,6 +45,7 @@ def test_prompts_are_sampled_verified_audited_and_reported(trained: Creditline, 
     told = samples[0]["sampler"]
     assert (told["method"], told["guidance"], told["negative"]) == ("ddim", 7.5, "a house")
     assert (told["beta_schedule"], told["offset"], told["clip"]) == ("scaled_linear", 1, False)
+    assert "looks" not in told
     merged = trained(*SAMPLE, "--prompt", "a dog", "--sampler", "dpm++", "--serve", "merged", "--json").document[
         "samples"
     ]

@@ -91,14 +91,14 @@ def sample(
         ),
     ] = None,
     looks: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--looks",
             metavar="N",
-            help="Noised views of each image that its audit will rest on; fewer cost less and find a little less.",
-            show_default="pairs at every second step, 34 of the usual sampler",
+            help="Noised views of each image that its audit will rest on. 0: pairs at every second step, 34 of 50 steps.",
+            show_default="8; 0 on a base model",
         ),
-    ] = 0,
+    ] = None,
     ensemble: EnsembleOption = None,
     device: DeviceOption = None,
     workers: WorkersOption = None,
@@ -121,7 +121,7 @@ def sample(
     from attribution.engines.device import choose_device
     from attribution.ensemble.serving import serving_ensemble
     from attribution.sampling.generate import generate_samples
-    from attribution.sampling.requests import default_sampler, sample_id_of
+    from attribution.sampling.requests import default_sampler, sample_id_of, usual_looks
 
     registry = open_registry(home).patient()
     chosen = ensemble_named(registry, ensemble)
@@ -138,7 +138,8 @@ def sample(
     if total > MOST_SAMPLES:
         raise UsageError(f"got a request for {total:,} samples, at most {MOST_SAMPLES:,} are made by one command")
     usual_sampler = default_sampler(reference.settings)
-    sampler = replace(_sampler(usual_sampler, method, steps, spacing, serve, clip), looks=looks)
+    sampler = _sampler(usual_sampler, method, steps, spacing, serve, clip)
+    sampler = replace(sampler, looks=usual_looks(reference.settings, sampler) if looks is None else looks)
     usual = reference.settings.network.sampling.guidance if guidance is None else guidance
     requests = [request for row in asked for request in _requests(row, negative, guidance, usual, seed, count)]
     texts = {text for request in requests for text in (request.prompt.label, request.prompt.negative) if text}

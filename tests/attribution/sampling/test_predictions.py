@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from attribution.denoisers.ensemble import Ensemble
+from attribution.ensemble.recipe import EnsembleSettings
 from attribution.evidence.randomisation import mean_predictions
 from attribution.sampling.predictions import (
     NOISIEST,
@@ -18,6 +19,7 @@ from attribution.sampling.predictions import (
     renoise_together,
     weight_of,
 )
+from attribution.sampling.requests import default_sampler, usual_looks
 from attribution.sampling.schedule import SamplerSettings, steps_of
 from registry.errors import UsageError
 from tests.support.networks import LinearDenoiser
@@ -138,6 +140,19 @@ def test_the_default_looks_leave_no_trace_in_what_is_stored() -> None:
     few = SamplerSettings(looks=6)
     assert few.to_json()["looks"] == 6
     assert SamplerSettings.from_json(few.to_json()) == few
+
+
+@pytest.mark.parametrize(("steps", "looks"), [(50, 8), (20, 8), (10, 0), (1, 0)])
+def test_samples_of_networks_on_pixels_take_few_looks(steps: int, looks: int) -> None:
+    """Unless the sampler has so few steps that pairs at every second step are no more."""
+    assert usual_looks(EnsembleSettings(), SamplerSettings(steps=steps)) == looks
+    pairs = noised_views(SamplerSettings(steps=steps))
+    assert (len(pairs) > EnsembleSettings().network.sampling.looks) == bool(looks)
+
+
+def test_images_from_outside_are_looked_at_as_before() -> None:
+    """Only samples take the few looks: predictions of images are kept under the whole sampler."""
+    assert default_sampler(EnsembleSettings()).looks == 0
 
 
 class CubicDenoiser(LinearDenoiser):
