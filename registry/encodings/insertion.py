@@ -17,7 +17,7 @@ from registry.encodings.unit_works import BLOCK, UnitWorks
 from registry.encodings.works import left_out
 from registry.event_log.events import Change
 from registry.permissions.rule import Permission
-from registry.storage.current_rights import ASSET_RIGHTS
+from registry.storage.current_rights import rights_within
 from registry.storage.tables import Encoding, EncodingCodes
 
 
@@ -135,8 +135,8 @@ def _insert_works(connection: duckdb.DuckDBPyConnection, encoding_id: str, works
     """Units that are works: both are in the order of ids, and nothing is sorted but blocks."""
     query = (
         "SELECT unit_number, asset_id, coalesce(title, path) AS label "  # noqa: S608 - a constant
-        f"FROM ({ASSET_RIGHTS}) JOIN (SELECT * FROM taken_work WHERE asset_id BETWEEN $first AND $last) USING (asset_id) "
-        "WHERE asset_id BETWEEN $first AND $last ORDER BY asset_id"
+        f"FROM ({rights_within('BETWEEN $first AND $last')}) "
+        "JOIN (SELECT * FROM taken_work WHERE asset_id BETWEEN $first AND $last) USING (asset_id) ORDER BY asset_id"
     )
     for first, last in works.blocks():
         rows = connection.execute(query, {"first": first, "last": last}).to_arrow_table()

@@ -37,7 +37,11 @@ _RIGHTS = """
             ) AS licence_id
         FROM asset_rights JOIN selected_works ON asset_id = selected_id GROUP BY asset_id
     ) AS newest ON newest.asset_id = selected_id
-    LEFT JOIN effective_rightsholder ON effective_rightsholder.id = stated_id
+    LEFT JOIN (
+        SELECT id, effective_id FROM effective_rightsholder WHERE id IN (
+            SELECT rightsholder_id FROM asset_rights SEMI JOIN selected_works ON asset_id = selected_id
+        )
+    ) AS holder ON holder.id = stated_id
 """
 
 # The left side is the work: a caption_id without a row is stale as well.

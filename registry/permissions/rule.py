@@ -110,12 +110,20 @@ _COMMON = f"""
         FROM selected_works JOIN asset ON asset.id = selected_id
     ),
     -- What was declared about a work, on any occasion. A verified owner or licence replaces all of it.
+    -- Few columns of these works alone: a join with all declarations or rightsholders would read all.
+    stated AS MATERIALIZED (
+        SELECT asset_rights.id, asset_rights.asset_id, basis, asset_rights.rightsholder_id, asset_rights.licence_id,
+            works.verified_id
+        FROM asset_rights JOIN works ON works.asset_id = asset_rights.asset_id
+    ),
     statements AS MATERIALIZED (
         SELECT stated.asset_id, stated.id AS rights_id, effective_id AS owner_id, stated.licence_id,
             verified.rightsholder_id IS NULL AS owner_counts, verified.licence_id IS NULL AS licence_counts
-        FROM asset_rights AS stated JOIN works ON works.asset_id = stated.asset_id
-        LEFT JOIN asset_rights AS verified ON verified.id = works.verified_id
-        LEFT JOIN effective_rightsholder ON effective_rightsholder.id = stated.rightsholder_id
+        FROM stated
+        LEFT JOIN stated AS verified ON verified.id = stated.verified_id
+        LEFT JOIN (
+            SELECT id, effective_id FROM effective_rightsholder WHERE id IN (SELECT rightsholder_id FROM stated)
+        ) AS holder ON holder.id = stated.rightsholder_id
         WHERE stated.basis <> 'verified'
     ),
     further_owners AS MATERIALIZED (
@@ -255,7 +263,9 @@ GROUNDS = f"""
     UNION ALL
     SELECT asset_id, 4, 'unclear', 'licence', NULL,
         'the newest statement ' || coalesce('for ' || name || ' ', '') || 'has no licence', NULL, NULL
-    FROM owners_without_licence LEFT JOIN rightsholder ON rightsholder.id = owner_id
+    FROM owners_without_licence LEFT JOIN (
+        SELECT id, name FROM rightsholder WHERE id IN (SELECT owner_id FROM owners_without_licence)
+    ) AS holder ON holder.id = owner_id
     UNION ALL
     SELECT DISTINCT works.asset_id, 5, 'unclear', 'claim', claim.id, 'open claim: ' || statement, recorded_by, recorded_at
     FROM ({CURRENT_CLAIMS}) AS claim JOIN claim_work ON claim_id = claim.id JOIN works ON works.asset_id = claim_work.asset_id

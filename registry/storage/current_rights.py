@@ -161,10 +161,25 @@ def rights_among(assets: str, rights: str, captions: str = "caption") -> str:
     ``caption``.
     """
     return (
-        ASSET_RIGHTS.replace("FROM asset\n", f"FROM {assets} AS asset\n")
+        _with_holders_of(assets)
+        .replace("FROM asset\n", f"FROM {assets} AS asset\n")
         .replace("JOIN asset_rights AS", f"JOIN {rights} AS")
         .replace("JOIN caption AS", f"JOIN {captions} AS")
     )
+
+
+def rights_within(works: str) -> str:
+    """The SELECT of :data:`ASSET_RIGHTS` for a range of works, such as ``BETWEEN 1 AND 50``.
+
+    Only the rightsholders of these works are joined, and not all that there are.
+    """
+    assets = f"(SELECT rightsholder_id FROM asset WHERE id {works})"  # noqa: S608 - what the callers wrote
+    return f"SELECT * FROM ({_with_holders_of(assets)}) WHERE asset_id {works}"  # noqa: S608 - what the callers wrote
+
+
+def _with_holders_of(assets: str) -> str:
+    holders = f"(SELECT * FROM rightsholder WHERE id IN (SELECT rightsholder_id FROM {assets}))"  # noqa: S608 - what the callers wrote
+    return ASSET_RIGHTS.replace("LEFT JOIN rightsholder ON", f"LEFT JOIN {holders} AS rightsholder ON")
 
 
 BUILT_IN_COLUMNS: Mapping[str, str] = MappingProxyType(

@@ -16,7 +16,14 @@ import duckdb
 
 from registry.errors import NotFoundError, UsageError
 from registry.permissions.reasons import reasons_of
-from registry.storage.current_rights import ASSET_RIGHTS, rights_of, with_rightsholders, works_shared_by, written_out
+from registry.storage.current_rights import (
+    ASSET_RIGHTS,
+    rights_of,
+    rights_within,
+    with_rightsholders,
+    works_shared_by,
+    written_out,
+)
 from registry.storage.results import number_of, records
 from registry.storage.row_groups import ROW_GROUP
 from registry.works.synthetic import signs_of
@@ -221,7 +228,7 @@ def works_reader(
                 if skip or needed < count:
                     # Chosen by their ids alone: rows with texts are sorted once, at the end.
                     ids, values = f"{ids} ORDER BY id LIMIT ? OFFSET ?", [*values, needed, skip]
-                rights = f"SELECT * FROM ({ASSET_RIGHTS}) WHERE asset_id {within}"  # noqa: S608 - a constant
+                rights = rights_within(within)
                 if conditions.sql != EVERY or skip or needed < count:
                     rights += f" AND asset_id IN ({ids})"
                 query = _with_signs(rights, within) + " ORDER BY works.asset_id"
