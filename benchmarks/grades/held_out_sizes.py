@@ -106,7 +106,7 @@ class Bench:
         return np.argsort(mean_squared_differences(self.pixels, flat(self.found.works)), axis=1, kind="stable")
 
     def membership(self, assignment: Assignment) -> Bool[np.ndarray, "work member"]:
-        return bits(assignment.codes, MEMBERS)
+        return bits(assignment.codes, assignment.n)
 
     def evidence(self, output: int, assignment: Assignment) -> Evidence:
         """The test of an output's shortlist, as in an audit, if codes were these."""
@@ -115,14 +115,14 @@ class Bench:
         decoys = assignment.decoys(listed, DEFAULTS.decoy_limit, 0).words
         alike = look_alikes(self.works[listed], self.works[around].mean(axis=0), NO_PAIRS)
         together = drawn_together(
-            alike, listed, assignment, decoys.shape[-1], None, lambda words: bits(words, MEMBERS), output
+            alike, listed, assignment, decoys.shape[-1], None, lambda words: bits(words, assignment.n), output
         )
         neighbours = Neighbours(around, self.works[around], seen[around])
         return assess_units(
             self.predictions[output],
             self.works[listed],
             seen[listed],
-            bits(decoys, MEMBERS),
+            bits(decoys, assignment.n),
             neighbours,
             listed,
             together,

@@ -10,8 +10,8 @@ to rounding.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,60 @@ class Stack:
         return denoiser.eval().requires_grad_(False)
 
 
+@dataclass(frozen=True)
+class Variation:
+    """How a stack trains where it differs from the recipe.
+
+    Every field of the plain recipe: all weights train, from the random start of the seed, at one
+    rate that rises once and falls to zero.
+    """
+
+    start: Mapping[str, Tensor] | None = None
+    """Weights of one model from which all models begin."""
+    moving: tuple[str, ...] = ("",)
+    """Beginnings of the names of the weights that train; the others stay those of the start."""
+    rank: int = 0
+    """Of low-rank changes that train in place of the matrices; 0: the weights themselves train."""
+    cycles: int = 1
+    """How often the rate rises and falls."""
+
+    def parameters(self, start: Mapping[str, Tensor], models: int, seed: int) -> dict[str, Tensor]:
+        """What trains, with a leading model axis, as it begins; all models begin alike."""
+        moving = {name: value for name, value in start.items() if name.startswith(self.moving)}
+        if self.rank:
+            generator = torch.Generator().manual_seed(seed)
+            factors: dict[str, Tensor] = {}
+            for name, value in moving.items():
+                if value.ndim > 1:
+                    inputs = value[0].numel()
+                    factors[f"{name}.down"] = torch.randn(self.rank, inputs, generator=generator) / inputs**0.5
+                    factors[f"{name}.up"] = torch.zeros(len(value), self.rank)
+            moving = factors
+        return {
+            name: value.detach().expand(models, *value.shape).clone().requires_grad_() for name, value in moving.items()
+        }
+
+    def weights(self, start: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """All weights of one model, from what trained."""
+        if not self.rank:
+            return {**start, **parameters}
+        changed = dict(start)
+        for name in parameters:
+            if name.endswith(".up"):
+                whole = name.removesuffix(".up")
+                change = parameters[name] @ parameters[f"{whole}.down"]
+                changed[whole] = start[whole] + change.view_as(start[whole])
+        return changed
+
+    def rate(self, training: TrainingSettings, step: int) -> float:
+        """The learning rate of a step."""
+        length = training.steps // self.cycles
+        return learning_rate(replace(training, steps=length), step % length)
+
+
+PLAIN = Variation()
+
+
 def trained(
     folder: Path,
     name: str,
@@ -93,7 +147,7 @@ def trained(
         if not path.exists():
             began = time.monotonic()
             rows = [torch.from_numpy(np.flatnonzero(row)) for row in membership[start : start + TOGETHER]]
-            weights = _train([images[row] for row in rows], network, training)
+            weights = train_stack([images[row] for row in rows], network, training)
             write_atomically(path, lambda part, weights=weights: save_file(weights, part))  # type: ignore[misc]
             print(f"{path.name}: {len(rows)} models in {time.monotonic() - began:.0f} s", flush=True)
         parts.append(load_file(path))
@@ -110,22 +164,24 @@ def with_checkpoints(
         if step in steps:
             kept.append({name: value[0].detach().clone() for name, value in weights.items()})
 
-    _train([images], network, training, keep)
+    train_stack([images], network, training, keep)
     return kept, [learning_rate(training, step - 1) for step in steps]
 
 
-def _train(
+def train_stack(
     works: Sequence[Tensor],
     network: PixelUNet,
     training: TrainingSettings,
     after: Callable[[int, dict[str, Tensor]], None] = lambda _step, _weights: None,
+    variation: Variation = PLAIN,
 ) -> dict[str, Tensor]:
-    """The training step of :mod:`attribution.training.member` for one stack of models."""
+    """The training step of :mod:`attribution.training.member` for one stack of models.
+
+    ``after`` gets the number of steps done and what trains, with a leading model axis.
+    """
     base = CleanDenoiser(network, training.seed).train()
-    weights = {
-        name: value.detach().expand(len(works), *value.shape).clone().requires_grad_()
-        for name, value in base.named_parameters()
-    }
+    start = {name: value.detach() for name, value in (variation.start or dict(base.named_parameters())).items()}
+    weights = variation.parameters(start, len(works), training.seed)
     optimiser = torch.optim.AdamW(
         list(weights.values()), lr=training.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
     )
@@ -148,17 +204,26 @@ def _train(
             noise: Tensor = noise,
             weight: Tensor = weight,
         ) -> Tensor:
-            predicted: Tensor = functional_call(base, parameters, (x_t, t))
+            predicted: Tensor = functional_call(base, variation.weights(start, parameters), (x_t, t))
             return ((predicted - noise).square().mean(dim=(1, 2, 3)) * weight).mean()
 
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(training, step)
+            group["lr"] = variation.rate(training, step)
         optimiser.zero_grad()
         total: Tensor = vmap(loss)(weights, noisy).sum()
         torch.autograd.backward(total)
         optimiser.step()
         after(step + 1, weights)
-    return {name: value.detach().contiguous() for name, value in weights.items()}
+    return full_weights(variation, start, weights)
+
+
+def full_weights(
+    variation: Variation, start: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """All weights of a stack, with a leading model axis, from what trained."""
+    kept = {name: value.detach() for name, value in parameters.items()}
+    found: dict[str, Tensor] = vmap(lambda one: variation.weights(start, one))(kept)
+    return {name: value.contiguous() for name, value in found.items()}
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ def plot_lds(results: dict[str, Any], path: Path) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_xlabel("LDS (hundredths); dotted: seed against seed")
     axes.legend(fontsize=8, loc="lower right")
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_member_lds(results: dict[str, Any], path: Path) -> None:
@@ -46,10 +46,10 @@ def plot_member_lds(results: dict[str, Any], path: Path) -> None:
             )
         axes.set(title=data, xlabel="LDS on retrained models", ylabel="member-LDS")
         axes.legend(fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Save without a date, so that equal results give equal files."""
     with mpl.rc_context({"svg.hashsalt": "creditline", "svg.fonttype": "none"}):
         figure.savefig(path, metadata={"Date": None})
