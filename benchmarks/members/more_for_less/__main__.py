@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--source", type=Path, help="folder of the emoji or of CIFAR-10; the digits are scikit-learn's")
     parser.add_argument("--cache", type=Path, required=True, help="where models and measurements are kept")
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--redraws", type=int, default=60, help="wrong codes per arm and repetition")
+    parser.add_argument("--redraws", type=int, default=20, help="wrong codes per arm and repetition")
     options = parser.parse_args()
     torch.set_num_threads(1)
     sets = {}

@@ -109,7 +109,7 @@ class Averaged(Stacked):
         weights: Tensor | None = None,
     ) -> Tensor:
         predicted = super().predict(x, timestep, condition, weights)
-        return predicted.unflatten(0, (-1, self.snapshots)).mean(dim=1)
+        return predicted.view(-1, self.snapshots, *predicted.shape[1:]).mean(dim=1)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ from benchmarks.shares.truth import stacked
 from registry.encodings.assignment import Assignment
 from registry.home import write_atomically
 
-OUTPUTS = 64
+OUTPUTS, OWN = 64, 32
+"""Outputs that all arms share, and outputs of each arm's own."""
 SEEN = 64
 """Works on which the loss is measured, spread over all."""
 SEED_OF_VIEWS = 1000
@@ -97,7 +98,7 @@ class Common:
     def of(cls, study: Studied) -> Common:
         """Train and measure what is not kept."""
         generator = stacked(study.models_of_halves("generator", 16, GENERATOR_SUBSETS, GENERATOR_SEED))
-        made = _kept(study.folder / "outputs.safetensors", lambda: {"pixels": generated(study, generator)[0]})
+        made = _kept(study.folder / "outputs.safetensors", lambda: {"pixels": generated(study, generator, OUTPUTS)[0]})
         images = torch.cat([from_pixels(made["pixels"]), from_pixels(study.found.held_out)])
         seeds = range(SEED_OF_VIEWS, SEED_OF_VIEWS + len(images))
         losses = []
@@ -160,9 +161,9 @@ def measured(study: Studied, common: Common, arm: Arm, repetition: int, redraws:
     return Measured(trained.seconds, float(own["seconds"][0]), values, wrong)
 
 
-def generated(study: Studied, ensemble: Ensemble) -> tuple[np.ndarray, float]:
+def generated(study: Studied, ensemble: Ensemble, count: int) -> tuple[np.ndarray, float]:
     """Outputs of an ensemble from the noise of the seeds 1, 2, ..., as bytes; processor seconds."""
-    noise = noise_batch(list(range(1, OUTPUTS + 1)), SAMPLER.draws, study.found.network.shape)
+    noise = noise_batch(list(range(1, count + 1)), SAMPLER.draws, study.found.network.shape)
     began = time.process_time()
     return to_pixels(sample(ensemble, noise, SAMPLER)).numpy(), time.process_time() - began
 
@@ -181,7 +182,7 @@ def looked(ensemble: Ensemble, images: Float[Tensor, "image channel height width
 
 def own_outputs(study: Studied, ensemble: Ensemble) -> dict[str, np.ndarray]:
     """An ensemble's own outputs, looked at, and the processor seconds of one."""
-    pixels, seconds = generated(study, ensemble)
+    pixels, seconds = generated(study, ensemble, OWN)
     began = time.process_time()
     looks = looked(ensemble, from_pixels(pixels))
     seconds += time.process_time() - began

@@ -171,6 +171,7 @@ def test_the_study_runs_and_goes_on(study: Studied, tmp_path: Path, monkeypatch:
         (command, "ARMS", chosen),
         (command, "RESULTS", tmp_path),
         (measures, "OUTPUTS", 4),
+        (measures, "OWN", 4),
         (measures, "HALVES", 4),
         (measures, "SEEN", 8),
     ):
