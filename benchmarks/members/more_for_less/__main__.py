@@ -11,7 +11,10 @@ import numpy as np
 import torch
 
 from attribution.metrics.statistics import share_of
+from benchmarks.grades.held_out_sizes import kept_json
+from benchmarks.lds.grades import ceiling
 from benchmarks.lds.ground_truth import HALF_SEEDS, HALVES
+from benchmarks.lds.models import TOGETHER
 from benchmarks.members import more_for_less
 from benchmarks.members.more_for_less.arms import ARMS, QUICK, RANK, REFERENCE, Arm, Studied
 from benchmarks.members.more_for_less.measures import OUTPUTS, Common, Interval, Measured, measured
@@ -57,7 +60,9 @@ def of_set(study: Studied, repetitions: int, redraws: int) -> dict[str, Any]:
             one = measured(study, common, arm, repetition, redraws)
             found[arm.name].append(one)
             print(summary(arm, repetition, one), flush=True)
-    training = study.found.training
+    training, ceiling_of = study.found.training, np.arange(len(common.images)) < OUTPUTS
+    steps = kept_json(study.folder / "step-seconds.json", study.step_seconds)
+    reference = study.cost(REFERENCE, steps)
     return {
         "works": len(study.found.works),
         "unregistered_works_of_the_trunk": len(study.unregistered),
@@ -69,9 +74,21 @@ def of_set(study: Studied, repetitions: int, redraws: int) -> dict[str, Any]:
         "learning_rate": training.learning_rate,
         "network": study.found.network.to_json(),
         "rank_of_adapters": RANK,
-        "truth": {"models_of_random_halves": HALVES, "training_seeds": len(HALF_SEEDS)},
+        "truth": {
+            "models_of_random_halves": HALVES,
+            "training_seeds": len(HALF_SEEDS),
+            "ceiling": ceiling(common.half_loss, ceiling_of),
+        },
+        "seconds_of_a_step_of_a_stack": {kind: float(f"{seconds:.4g}") for kind, seconds in steps.items()},
+        "models_in_a_stack": TOGETHER,
         "reference": REFERENCE.name,
-        "arms": {arm.name: facts_of(arm, found[arm.name], found[REFERENCE.name]) for arm in ARMS},
+        "arms": {
+            arm.name: {
+                "training_cost": round(study.cost(arm, steps) / reference, 3),
+                **facts_of(arm, found[arm.name], found[REFERENCE.name]),
+            }
+            for arm in ARMS
+        },
     }
 
 
@@ -88,7 +105,6 @@ def facts_of(arm: Arm, ours: list[Measured], reference: list[Measured]) -> dict[
     mine, theirs = (
         {name: np.stack([one.values[name] for one in side], axis=1) for name in names} for side in (ours, reference)
     )
-    cost = [one.training_seconds / other.training_seconds for one, other in zip(ours, reference, strict=True)]
     serving = [one.sampling_seconds / other.sampling_seconds for one, other in zip(ours, reference, strict=True)]
     wrong = {
         part: share_of(
@@ -102,7 +118,6 @@ def facts_of(arm: Arm, ours: list[Measured], reference: list[Measured]) -> dict[
         "share_of_the_steps": arm.share,
         "snapshots": arm.snapshots,
         "training_seconds": [round(one.training_seconds, 1) for one in ours],
-        "training_cost": round(float(np.mean(cost)), 3),
         "output_seconds": [round(one.sampling_seconds, 4) for one in ours],
         "output_cost": round(float(np.mean(serving)), 2),
         "median_p": float(f"{np.median(mine['p']):.3g}"),

@@ -1,15 +1,16 @@
 """The arms: ensembles on the same works that differ in members, steps, and in where they begin.
 
-Cost is processor time of one thread, measured while an arm trains, never counted in steps: a step
-that changes few weights is cheaper. Members train as stacks (:mod:`benchmarks.lds.models`), all
-arms alike.
+Cost is processor time of one thread, never a count of steps: a step that changes few weights is
+cheaper. Steps of all kinds are timed in turns; what each training took is kept beside. Members
+train as stacks (:mod:`benchmarks.lds.models`), all arms alike.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from attribution.images import from_pixels
 from benchmarks.lds.data import HELD_OUT, WORKS, Material, material
 from benchmarks.lds.ground_truth import random_halves
 from benchmarks.lds.models import PLAIN, TOGETHER, Stack, Variation, train_stack
+from benchmarks.record import interleaved_medians
 from benchmarks.shares.truth import Stacked
 from registry.encodings.assignment import Assignment
 from registry.encodings.codes import codes_of
@@ -39,6 +41,8 @@ CODE_SEED, TRAINING_SEED = 7, 20
 HEAD = tuple(f"inner.network.{part}" for part in ("up_blocks", "conv_norm_out", "conv_out"))
 """The way up and the output: of the other weights no gradient is needed."""
 RANK = 4
+TRUNK = "the trunk"
+TIMED_STEPS, TIMED_ROUNDS = 10, 5
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class Arm:
         """Arms that differ in their snapshots alone are one training."""
         parts = (self.n, f"{self.share:g}", self.trunk and "trunk", *self.moving, self.rank, self.cycles)
         return "-".join(str(part) for part in parts).replace("inner.network.", "")
+
+    @property
+    def kind(self) -> str:
+        """What trains, which decides on the cost of a step."""
+        return "adapters" if self.rank else "head" if self.moving == HEAD else "all weights"
 
     def steps(self, training: TrainingSettings) -> TrainingSettings:
         """The recipe with this arm's steps; the warm-up keeps its share of them."""
@@ -179,6 +188,28 @@ class Studied:
         training = self.training(repetition)
         weights, seconds = self._stack(path, from_pixels(self.unregistered), everything, training, PLAIN)
         return {name: value[0, -1] for name, value in weights.items()}, seconds
+
+    def step_seconds(self) -> dict[str, float]:
+        """Processor seconds of a step, by kind: of a stack of members, or of the trunk alone.
+
+        Measured in turns, since other load on a machine changes processor time, too.
+        """
+        images, training = self.found.images(), replace(self.training(0), steps=TIMED_STEPS)
+        codes = self.membership(TOGETHER, 0).T
+        works = [images[torch.from_numpy(np.flatnonzero(row))] for row in codes]
+        trunk, network = self.trunk(0)[0], self.found.network
+        kinds = {arm.kind: arm.variation(trunk) for arm in ARMS}
+        jobs: dict[str, Callable[[], object]] = {
+            kind: partial(train_stack, works, network, training, variation=replace(variation, cycles=1))
+            for kind, variation in kinds.items()
+        }
+        jobs[TRUNK] = partial(train_stack, [from_pixels(self.unregistered)], network, training)
+        return {kind: seconds / TIMED_STEPS for kind, seconds in interleaved_medians(jobs, TIMED_ROUNDS).items()}
+
+    def cost(self, arm: Arm, step_seconds: Mapping[str, float]) -> float:
+        """Processor seconds of an arm's training, with its trunk, from those of a step."""
+        members = arm.n / TOGETHER * arm.steps(self.found.training).steps * step_seconds[arm.kind]
+        return members + (self.found.training.steps * step_seconds[TRUNK] if arm.trunk else 0.0)
 
     def models_of_halves(self, name: str, count: int, subsets: int, seed: int) -> Stack:
         """Models of random halves, trained by the plain recipe, and in no arm."""

@@ -45,6 +45,7 @@ SEEN = 64
 """Works on which the loss is measured, spread over all."""
 SEED_OF_VIEWS = 1000
 LOOKS_AT_ONCE = 34
+LEVELS = (0.05, 0.01, 0.001)
 RATE = 0.05
 """False discovery rate of a shortlist."""
 HALF_SUBSETS, GENERATOR_SUBSETS, GENERATOR_SEED = 11, 12, 3
@@ -214,8 +215,7 @@ def powers(evidence: Arrays) -> dict[str, np.ndarray]:
     first = evidence["p"][:, 0]
     return {
         "p": first,
-        "p_at_most_0.05": (first <= 0.05).astype(np.float64),
-        "p_at_most_0.01": (first <= 0.01).astype(np.float64),
+        **{f"p_at_most_{level}": (first <= level).astype(np.float64) for level in LEVELS},
         "outputs_with_a_finding": (evidence["q"] <= RATE).any(axis=1).astype(np.float64),
         "findings": (evidence["q"] <= RATE).sum(axis=1).astype(np.float64),
         "effect": evidence["effect"][:, 0],
