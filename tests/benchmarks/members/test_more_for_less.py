@@ -170,6 +170,7 @@ def test_the_study_runs_and_goes_on(study: Studied, tmp_path: Path, monkeypatch:
     for module, name, value in (
         (command, "ARMS", chosen),
         (command, "RESULTS", tmp_path),
+        (command, "OUTPUTS", 4),
         (measures, "OUTPUTS", 4),
         (measures, "OWN", 4),
         (measures, "HALVES", 4),
