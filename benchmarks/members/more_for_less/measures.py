@@ -26,7 +26,7 @@ from attribution.evidence.randomisation import mean_predictions
 from attribution.images import from_pixels, to_pixels
 from attribution.ranking.rankers.interface import Images, PixelRows, Works, dense_scores
 from attribution.ranking.rankers.kernel import PixelKernel
-from attribution.ranking.rankers.member_lds import TwoWayDraws
+from attribution.ranking.rankers.member_lds import TwoWayDraws, interval_over_images
 from attribution.sampling.noise import noise_batch
 from attribution.sampling.predictions import is_middle, noised_views, renoise
 from attribution.sampling.sampler import sample
@@ -61,27 +61,25 @@ class Interval:
     low: float
     high: float
     by_repetition: tuple[float, ...]
+    over: str
+    """What is drawn: of fewer than three repetitions images alone, which is too narrow."""
 
     @classmethod
     def of(cls, values: Float64[np.ndarray, "image repetition"]) -> Interval:
-        """Images and repetitions are drawn together, as images and members are for member-LDS.
-
-        With fewer than three repetitions there is no interval over them: NaN.
-        """
+        """Images and repetitions are drawn together, as images and members are for member-LDS."""
         value, found = float(values.mean()), tuple(float(one) for one in values.mean(axis=0))
         draws = TwoWayDraws.of(*values.shape)
         if draws is None:
-            return cls(value, np.nan, np.nan, found)
+            return cls(value, *interval_over_images(values.mean(axis=1)), found, "images")
         means = ((draws.images @ values) * draws.members).sum(axis=1) / values.size
         margin = draws.multiplier() * float(means.std(ddof=1))
-        return cls(value, value - margin, value + margin, found)
+        return cls(value, value - margin, value + margin, found, "images and repetitions")
 
     def to_json(self) -> dict[str, Any]:
-        """Rounded; without an interval if there is none."""
-        facts: dict[str, Any] = {"value": _rounded(self.value)}
-        if not np.isnan(self.low):
-            facts |= {"low": _rounded(self.low), "high": _rounded(self.high)}
-        return {**facts, "by_repetition": [_rounded(one) for one in self.by_repetition]}
+        """Rounded."""
+        value, low, high = (_rounded(one) for one in (self.value, self.low, self.high))
+        found = [_rounded(one) for one in self.by_repetition]
+        return {"value": value, "low": low, "high": high, "over": self.over, "by_repetition": found}
 
 
 @dataclass(frozen=True)
@@ -118,13 +116,17 @@ class Common:
 
 @dataclass(frozen=True)
 class Measured:
-    """One arm in one repetition; arrays by name, with an axis of images."""
+    """One arm in one repetition; arrays by name, with an axis of images.
+
+    An arm's own outputs are tested in the first repetition alone, for time.
+    """
 
     training_seconds: float
     sampling_seconds: float
     """An output with its looks: processor seconds of one thread."""
     values: Arrays
     wrong_codes: dict[str, Any]
+    """Shares under wrong codes, of the first repetition alone."""
 
 
 def measured(study: Studied, common: Common, arm: Arm, repetition: int, redraws: int) -> Measured:
@@ -136,11 +138,14 @@ def measured(study: Studied, common: Common, arm: Arm, repetition: int, redraws:
     looks = _kept(folder / f"looks-{stem}.safetensors", lambda: looked(ensemble, common.images))
     own = _kept(folder / f"own-{stem}.safetensors", lambda: own_outputs(study, ensemble))
     on_common = bench_of(study, ensemble, assignment, common.images[:OUTPUTS], looks)
-    on_own = bench_of(study, ensemble, assignment, from_pixels(own["pixels"]), own)
     evidence = _kept(folder / f"evidence-{stem}.safetensors", lambda: tested(on_common, assignment))
-    of_own = _kept(folder / f"own-evidence-{stem}.safetensors", lambda: tested(on_own, assignment))
     losses = _kept(folder / f"quality-{stem}.safetensors", lambda: quality(study, ensemble))
-    wrong = kept_json(folder / f"wrong-{stem}.json", lambda: wrong_codes(on_common, redraws))
+    of_own: dict[str, np.ndarray] = {}
+    wrong: dict[str, Any] = {}
+    if repetition == 0:
+        on_own = bench_of(study, ensemble, assignment, from_pixels(own["pixels"]), own)
+        of_own = powers(_kept(folder / f"own-evidence-{stem}.safetensors", lambda: tested(on_own, assignment)))
+        wrong = kept_json(folder / f"wrong-{stem}.json", lambda: wrong_codes(on_common, redraws))
     membership = study.membership(arm.n, repetition)
     seen = membership[seen_works(study)]
     scores = influence(looks["loss"], membership)
@@ -148,7 +153,7 @@ def measured(study: Studied, common: Common, arm: Arm, repetition: int, redraws:
     grade, truth = pixel_grade(common, looks["loss"], membership)
     values = {
         **powers(evidence),
-        **{f"own_{name}": found for name, found in powers(of_own).items()},
+        **{f"own_{name}": found for name, found in of_own.items()},
         "lds_outputs": transferred[:OUTPUTS],
         "lds_held_out": transferred[OUTPUTS:],
         "member_lds_of_pixel_kernel": grade[:OUTPUTS],

@@ -26,8 +26,8 @@ def plot(sets: dict[str, Any], path: Path) -> None:
                 arms = {name: arm for name, arm in facts["arms"].items() if _kind(name) == part}
                 costs = [arm["training_cost"] for arm in arms.values()]
                 values = [scale * arm[measure]["value"] for arm in arms.values()]
-                low = [scale * arm[measure].get("low", arm[measure]["value"]) for arm in arms.values()]
-                high = [scale * arm[measure].get("high", arm[measure]["value"]) for arm in arms.values()]
+                low = [scale * arm[measure]["low"] for arm in arms.values()]
+                high = [scale * arm[measure]["high"] for arm in arms.values()]
                 below = [value - bound for value, bound in zip(values, low, strict=True)]
                 above = [bound - value for value, bound in zip(values, high, strict=True)]
                 axes.errorbar(
