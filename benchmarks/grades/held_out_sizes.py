@@ -94,6 +94,8 @@ class Bench:
     pixels: Float32[np.ndarray, "output value"]
     """The outputs in [0, 1]."""
     noise: Tensor
+    decoys: int = DEFAULTS.decoy_limit
+    """Of a test, at most."""
 
     @cached_property
     def works(self) -> Float64[np.ndarray, "work value"]:
@@ -112,7 +114,7 @@ class Bench:
         """The test of an output's shortlist, as in an audit, if codes were these."""
         listed, around = self.order[output, :SHORTLIST], self.order[output, :MOST]
         seen = self.membership(assignment)
-        decoys = assignment.decoys(listed, DEFAULTS.decoy_limit, 0).words
+        decoys = assignment.decoys(listed, self.decoys, 0).words
         alike = look_alikes(self.works[listed], self.works[around].mean(axis=0), NO_PAIRS)
         together = drawn_together(
             alike, listed, assignment, decoys.shape[-1], None, lambda words: bits(words, assignment.n), output

@@ -16,7 +16,7 @@ from benchmarks.lds.ground_truth import HALF_SEEDS, HALVES
 from benchmarks.lds.models import TOGETHER
 from benchmarks.members import more_for_less
 from benchmarks.members.more_for_less.arms import ARMS, QUICK, RANK, REFERENCE, Arm, Studied
-from benchmarks.members.more_for_less.measures import OUTPUTS, Common, Interval, Measured, measured
+from benchmarks.members.more_for_less.measures import DECOYS, OUTPUTS, OWN, Common, Interval, Measured, measured
 from benchmarks.members.more_for_less.plot import plot
 from benchmarks.record import RESULTS, conclude
 
@@ -66,6 +66,8 @@ def of_set(study: Studied, repetitions: int, redraws: int) -> dict[str, Any]:
         "works": len(study.found.works),
         "unregistered_works_of_the_trunk": len(study.unregistered),
         "outputs": OUTPUTS,
+        "own_outputs": OWN,
+        "decoys_at_most": DECOYS,
         "held_out": len(study.found.held_out),
         "repetitions": repetitions,
         "steps": training.steps,
