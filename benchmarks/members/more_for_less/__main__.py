@@ -15,7 +15,7 @@ from benchmarks.lds.grades import ceiling
 from benchmarks.lds.ground_truth import HALF_SEEDS, HALVES
 from benchmarks.lds.models import TOGETHER
 from benchmarks.members import more_for_less
-from benchmarks.members.more_for_less.arms import ARMS, QUICK, RANK, REFERENCE, Arm, Studied
+from benchmarks.members.more_for_less.arms import ARMS, DECISIVE, QUICK, RANK, REFERENCE, Arm, Studied
 from benchmarks.members.more_for_less.measures import DECOYS, OUTPUTS, OWN, Common, Interval, Measured, measured
 from benchmarks.members.more_for_less.plot import plot
 from benchmarks.record import RESULTS, conclude
@@ -34,28 +34,31 @@ def main() -> int:
     parser.add_argument("--source", type=Path, help="folder of the emoji or of CIFAR-10; the digits are scikit-learn's")
     parser.add_argument("--cache", type=Path, required=True, help="where models and measurements are kept")
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--of-others", type=int, default=3, help="repetitions of arms that decide nothing")
     parser.add_argument("--redraws", type=int, default=20, help="wrong codes per arm, in the first repetition")
     options = parser.parse_args()
     torch.set_num_threads(1)
     sets = {}
     for name in options.data:
         study = Studied.of(name, options.source, options.cache)
-        sets[name] = of_set(study, options.repetitions, options.redraws)
+        sets[name] = of_set(study, options.repetitions, options.of_others, options.redraws)
     held = all(facts["arms"][QUICK.name]["minus_the_reference"][DECIDES]["low"] > 0 for facts in sets.values())
     plot(sets, RESULTS / f"{NAME}.svg")
     command = (
         f"python -m benchmarks.members.more_for_less --data {' '.join(options.data)} --source SOURCE --cache CACHE "
-        f"--repetitions {options.repetitions} --redraws {options.redraws}"
+        f"--repetitions {options.repetitions} --of-others {options.of_others} --redraws {options.redraws}"
     )
     return conclude(NAME, CLAIM, held, {"sets": sets}, ("torch", "numpy", "scikit-learn"), command)
 
 
-def of_set(study: Studied, repetitions: int, redraws: int) -> dict[str, Any]:
-    """All arms of one set of works."""
+def of_set(study: Studied, repetitions: int, of_others: int, redraws: int) -> dict[str, Any]:
+    """All arms of one set of works; some may be repeated less often."""
     common = Common.of(study)
     found: dict[str, list[Measured]] = {arm.name: [] for arm in ARMS}
     for repetition in range(repetitions):
         for arm in ARMS:
+            if repetition >= of_others and arm not in DECISIVE:
+                continue
             one = measured(study, common, arm, repetition, redraws)
             found[arm.name].append(one)
             print(summary(arm, repetition, one), flush=True)
@@ -69,7 +72,6 @@ def of_set(study: Studied, repetitions: int, redraws: int) -> dict[str, Any]:
         "own_outputs": OWN,
         "decoys_at_most": DECOYS,
         "held_out": len(study.found.held_out),
-        "repetitions": repetitions,
         "steps": training.steps,
         "batch_size": training.batch_size,
         "learning_rate": training.learning_rate,
@@ -102,6 +104,7 @@ def summary(arm: Arm, repetition: int, one: Measured) -> str:
 
 def facts_of(arm: Arm, ours: list[Measured], reference: list[Measured]) -> dict[str, Any]:
     """An arm's figures, and those beside the reference, paired by image and repetition."""
+    reference = reference[: len(ours)]
     names = sorted(ours[0].values)
     mine, theirs = (
         {name: np.stack([one.values[name] for one in side if name in one.values], axis=1) for name in names}
@@ -109,6 +112,7 @@ def facts_of(arm: Arm, ours: list[Measured], reference: list[Measured]) -> dict[
     )
     serving = [one.sampling_seconds / other.sampling_seconds for one, other in zip(ours, reference, strict=True)]
     return {
+        "repetitions": len(ours),
         "n": arm.n,
         "share_of_the_steps": arm.share,
         "snapshots": arm.snapshots,

@@ -83,6 +83,9 @@ class Arm:
 
 REFERENCE = Arm("16, all steps", 16, 1)
 QUICK = Arm("64, a quarter", 64, 1 / 4)
+FROM_TRUNK = Arm("64, trunk, a quarter", 64, 1 / 4, trunk=True)
+DECISIVE = (REFERENCE, QUICK, FROM_TRUNK)
+"""The arms of the same cost: repeated most often."""
 ARMS = (
     Arm("12, all steps", 12, 1),
     REFERENCE,
@@ -91,7 +94,7 @@ ARMS = (
     Arm("64, a sixteenth", 64, 1 / 16),
     Arm("64, all steps", 64, 1),
     Arm("16, trunk, all steps", 16, 1, trunk=True),
-    Arm("64, trunk, a quarter", 64, 1 / 4, trunk=True),
+    FROM_TRUNK,
     Arm("64, trunk, a sixteenth", 64, 1 / 16, trunk=True),
     Arm("64, trunk, head, a quarter", 64, 1 / 4, trunk=True, moving=HEAD),
     Arm("64, trunk, adapters, a quarter", 64, 1 / 4, trunk=True, rank=RANK),
