@@ -84,8 +84,9 @@ class Arm:
 REFERENCE = Arm("16, all steps", 16, 1)
 QUICK = Arm("64, a quarter", 64, 1 / 4)
 FROM_TRUNK = Arm("64, trunk, a quarter", 64, 1 / 4, trunk=True)
-DECISIVE = (REFERENCE, QUICK, FROM_TRUNK)
-"""The arms of the same cost: repeated most often."""
+HEADS = Arm("64, trunk, head, a quarter", 64, 1 / 4, trunk=True, moving=HEAD)
+DECISIVE = (REFERENCE, QUICK, FROM_TRUNK, HEADS)
+"""Arms of about the same cost or less: repeated most often."""
 ARMS = (
     Arm("12, all steps", 12, 1),
     REFERENCE,
@@ -96,7 +97,7 @@ ARMS = (
     Arm("16, trunk, all steps", 16, 1, trunk=True),
     FROM_TRUNK,
     Arm("64, trunk, a sixteenth", 64, 1 / 16, trunk=True),
-    Arm("64, trunk, head, a quarter", 64, 1 / 4, trunk=True, moving=HEAD),
+    HEADS,
     Arm("64, trunk, adapters, a quarter", 64, 1 / 4, trunk=True, rank=RANK),
     Arm("16, cycles, last snapshot", 16, 1, cycles=4),
     Arm("16, cycles, four snapshots", 16, 1, cycles=4, snapshots=4),
