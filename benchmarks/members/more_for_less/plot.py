@@ -10,43 +10,39 @@ from matplotlib.figure import Figure
 from benchmarks.lds.plots import save
 
 PANELS = (
-    ("p_at_most_0.01", "outputs whose first work has p <= 0.01", 100),
-    ("lds_outputs", "LDS of exact ablation on retrained models", 100),
+    ("p_at_most_0.01", "% of outputs whose first work has p <= 0.01", (0.0, 1.0)),
+    ("lds_outputs", "LDS of exact ablation, in hundredths", (-1.0, 1.0)),
 )
-COLOURS = (("trunk", "#ff7f0e", "from a trunk"), ("cycles", "#2ca02c", "snapshots"), ("", "#1f77b4", "from noise"))
+COLOURS = {"trunk": "#d95f02", "cycles": "#1b9e77", "": "#4c6faf"}
+"""By a part of an arm's name; the first that fits."""
+ENDS = ("value", "low", "high")
+ASIDE = 1.03
+"""Arms of equal cost stand side by side, each further to the right by this factor."""
 
 
 def plot(sets: dict[str, Any], path: Path) -> None:
-    """A row of panels for each set; intervals are over images and repetitions."""
-    figure = Figure(figsize=(11, 4.4 * len(sets)), layout="constrained")
+    """A row of panels for each set, with 95 % intervals; arms are numbered as in the legend."""
+    figure = Figure(figsize=(11, 4.2 * len(sets)), layout="constrained")
     grid = figure.subplots(len(sets), len(PANELS), squeeze=False)
     for row, (data, facts) in zip(grid, sets.items(), strict=True):
-        for axes, (measure, label, scale) in zip(row, PANELS, strict=True):
-            for part, colour, legend in COLOURS:
-                arms = {name: arm for name, arm in facts["arms"].items() if _kind(name) == part}
-                costs = [arm["training_cost"] for arm in arms.values()]
-                values = [scale * arm[measure]["value"] for arm in arms.values()]
-                low = [scale * arm[measure]["low"] for arm in arms.values()]
-                high = [scale * arm[measure]["high"] for arm in arms.values()]
-                below = [value - bound for value, bound in zip(values, low, strict=True)]
-                above = [bound - value for value, bound in zip(values, high, strict=True)]
+        for axes, (measure, label, bounds) in zip(row, PANELS, strict=True):
+            for number, (name, arm) in enumerate(facts["arms"].items(), 1):
+                colour = next(found for part, found in COLOURS.items() if part in name)
+                value, low, high = (100.0 * min(max(arm[measure][end], bounds[0]), bounds[1]) for end in ENDS)
+                cost = arm["training_cost"] * ASIDE ** (number - len(facts["arms"]) / 2)
                 axes.errorbar(
-                    costs,
-                    values,
-                    yerr=[below, above],
+                    [cost],
+                    [value],
+                    yerr=[[value - low], [high - value]],
                     fmt="o",
                     color=colour,
                     markersize=4,
                     linewidth=0.8,
-                    label=legend,
+                    label=f"{number}: {name}",
                 )
-                for name, cost, value in zip(arms, costs, values, strict=True):
-                    axes.annotate(name, (cost, value), (4, 4), textcoords="offset points", fontsize=6)
-            axes.set_xscale("log", base=2)
-            axes.set(title=data, xlabel="processor time of training, by 16 members at all steps", ylabel=label)
-            axes.legend(fontsize=7, loc="lower right")
+                axes.annotate(str(number), (cost, value), (3, 3), textcoords="offset points", fontsize=8)
+            axes.set_xscale("log", base=2, subs=[])
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.set(title=data, xlabel="processor time of training; 16 members at all steps: 1", ylabel=label)
+    figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
     save(figure, path)
-
-
-def _kind(name: str) -> str:
-    return next(part for part, _, _ in COLOURS if part in name)
