@@ -1,9 +1,9 @@
 """What is measured on every arm: the evidence, the influence, and the quality.
 
-Evidence is the product's own test on the product's own looks. Influence is exact ablation: a work's
-score on an image is by how much the members' mean loss rises when those that saw the work are left
-out. Models of random halves of the works, trained at all steps, say whether that is what retraining
-does (LDS). Everything is kept in files.
+Evidence is the product's own test, on 34 looks. Influence is exact ablation: a work's score on an
+image is by how much the members' mean loss rises when those that saw the work are left out. Models
+of random halves of the works, trained at all steps, say whether that is what retraining does (LDS).
+Everything is kept in files.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def generated(study: Studied, ensemble: Ensemble, count: int) -> tuple[np.ndarra
 
 
 def looked(ensemble: Ensemble, images: Float[Tensor, "image channel height width"]) -> dict[str, np.ndarray]:
-    """The members' mean predictions and losses on images, under the looks of an audit."""
+    """The members' mean predictions and losses on images, noised again as 34 looks."""
     found = [
         renoise(ensemble, image, SAMPLER, SEED_OF_VIEWS + number, rows_at_once=LOOKS_AT_ONCE)
         for number, image in enumerate(images)
