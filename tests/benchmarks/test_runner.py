@@ -26,7 +26,7 @@ NEED_ARGUMENTS = {
     *("evidence.looks", "evidence.nested_codes"),
     *("grades.held_out_sizes", "grades.joint_effects", "grades.kept_ablations", "grades.verdict_sizes"),
     *("lds.choice", "lds.compare", "lds.gradient_study", "lds.rightsholders"),
-    "members.precision",
+    *("members.more_for_less", "members.precision"),
 }
 """Of data that is not at hand everywhere."""
 

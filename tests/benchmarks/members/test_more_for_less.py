@@ -15,7 +15,7 @@ from attribution.denoisers.pixels import PixelUNet
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.sampling.predictions import renoise
 from attribution.training.loop import learning_rate
-from benchmarks.lds.data import Material
+from benchmarks.lds.data import HELD_OUT, Material
 from benchmarks.lds.ground_truth import SAMPLER
 from benchmarks.lds.models import CleanDenoiser, Variation, train_stack
 from benchmarks.members.more_for_less import __main__ as command
@@ -93,7 +93,8 @@ def test_snapshots_of_a_run_are_one_member(study: Studied) -> None:
 def _run(weights: dict[str, torch.Tensor], row: int, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     network = CleanDenoiser(NETWORK, 0)
     network.load_state_dict({name: value[row] for name, value in weights.items()})
-    return network.eval().requires_grad_(False)(x, t)
+    predicted: torch.Tensor = network.eval().requires_grad_(False)(x, t)
+    return predicted
 
 
 def test_a_trunk_counts_in_the_cost_and_is_trained_once(study: Studied) -> None:
@@ -109,12 +110,12 @@ def test_a_trunk_counts_in_the_cost_and_is_trained_once(study: Studied) -> None:
 
 def test_no_work_of_the_trunk_is_a_work_or_held_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The pictures beside the works are divided."""
-    beside = pictures(arms.HELD_OUT + arms.UNREGISTERED, 3)
+    beside = pictures(HELD_OUT + arms.UNREGISTERED, 3)
     found = Material("tiny", pictures(4, 0), beside, ("one",) * 4, NETWORK, TRAINING)
     monkeypatch.setattr(arms, "material", lambda _name, _source, _held_out: found)
     study = Studied.of("tiny", None, tmp_path)
     divided = np.concatenate([study.found.held_out, study.unregistered])
-    assert (len(study.found.held_out), len(study.unregistered)) == (arms.HELD_OUT, arms.UNREGISTERED)
+    assert (len(study.found.held_out), len(study.unregistered)) == (HELD_OUT, arms.UNREGISTERED)
     assert sorted(one.tobytes() for one in divided) == sorted(one.tobytes() for one in beside)
 
 
