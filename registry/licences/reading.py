@@ -66,7 +66,7 @@ _WHICH = (
     r"(?:(?:the|its|our|your|my|each|these|those|following|a|an|certain|special|some|les|la|ces|las|unsere[nr]?|den|der"
     r"|bestimmten) )?"
 )
-_END = r"(?=[.,;)\x1f]|$)"
+_END = r"(?=\s*[.,;)]|[\x1f\n]|\s*$)"
 _DOUBT = re.compile(
     r"[?¿‽†‡…≠]|!=|(?<=\w)\([abd-qt-z]\)|(?<!\*)\*(?!\*)|\.{3,}|\[[0-9]{1,2}\]|\bin copyright\b|</?(?:del|s|strike)\b"
     rf"|\bwas\b(?! (?:\w+ly )?{_DONE}\b)|\bbeen\b(?! (?:\w+ly )?(?:{_DONE}|licen[sc]ed|offered)\b)"
@@ -233,8 +233,17 @@ def _is_doubtful(key: str) -> bool:
 
 
 def _read_doubts(found: _Found) -> None:
-    if not statement(found.folded.key):
-        found.unread.extend(_doubts("".join(found.left)))
+    if statement(found.folded.key):
+        return
+    found.unread.extend(_doubts("".join(found.left)))
+    # A line that begins with no small letter begins a statement, so the line before has ended.
+    text, places = found.folded.text, found.folded.places
+    ends = [end for end in found.folded.breaks if not text[places[end] + 1].islower()]
+    if ends:
+        lines = found.left.copy()
+        for end in ends:
+            lines[end] = "\n"
+        found.unread.extend(_doubts("".join(lines)))
 
 
 def _doubts(key: str) -> Iterator[tuple[int, int]]:

@@ -23,6 +23,7 @@ from benchmarks.record import RESULTS, conclude
 NAME = "members/more_for_less"
 CLAIM = "at the cost of 16 members, 64 members of a quarter of the steps find more first works at p <= 0.01"
 DECIDES = "p_at_most_0.01"
+PACKAGES = ("torch", "numpy", "scikit-learn")
 
 
 def main() -> int:
@@ -48,7 +49,7 @@ def main() -> int:
         f"python -m benchmarks.members.more_for_less --data {' '.join(options.data)} --source SOURCE --cache CACHE "
         f"--repetitions {options.repetitions} --of-others {options.of_others} --redraws {options.redraws}"
     )
-    return conclude(NAME, CLAIM, held, {"sets": sets}, ("torch", "numpy", "scikit-learn"), command)
+    return conclude(NAME, CLAIM, held, {"sets": sets}, PACKAGES, command)
 
 
 def of_set(study: Studied, repetitions: int, of_others: int, redraws: int) -> dict[str, Any]:

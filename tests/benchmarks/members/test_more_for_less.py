@@ -173,6 +173,7 @@ def test_the_study_runs_and_goes_on(study: Studied, tmp_path: Path, monkeypatch:
         (command, "ARMS", chosen),
         (command, "RESULTS", tmp_path),
         (command, "OUTPUTS", 4),
+        (command, "PACKAGES", ("torch", "numpy")),  # random works need no library of digits
         (measures, "OUTPUTS", 4),
         (measures, "OWN", 4),
         (measures, "HALVES", 4),

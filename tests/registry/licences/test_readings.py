@@ -187,6 +187,8 @@ def test_what_forbids_is_prohibited_beside_any_words(forbids: str, words: str) -
 )
 def test_a_permission_with_other_words_in_it_permits_nothing(sentence: str, words: str, beside: str) -> None:
     """They may narrow it or take it back."""
+    # "Licensed permits AI training" is whole behind a word that says nothing.
+    assume((sentence, words) != ("{} permits AI training", "licensed"))
     terms = read(beside.format(sentence.format(words)))
     assert terms.training is not LicencePermission.PERMITTED
     assert not terms.recognised
@@ -281,6 +283,22 @@ def test_items_of_a_list_are_read_as_sentences(rows: list[Row], bullet: str) -> 
             apart.duties,
             bool(apart.unread),
         ), text
+
+
+@pytest.mark.parametrize("last", ["MIT", "CC0-1.0"])
+@pytest.mark.parametrize("join", ["\n", "\r\n\r\n", "; ", " ; ", " | ", "\n* ", "\n2. ", " • "])
+@pytest.mark.parametrize("where", ["under conditions", "subject to our terms", "see the licence", "on certain terms"])
+def test_terms_that_stand_elsewhere_are_not_lost_where_another_statement_follows(
+    where: str, join: str, last: str
+) -> None:
+    """Not at the end of a line, of an item or of a part with blanks behind it either."""
+    found = read(f"AI training is allowed {where}{join}{last}")
+    assert (found.training, found.unread) == (LicencePermission.UNCLEAR, (where,))
+
+
+def test_a_sentence_goes_on_in_a_line_that_begins_with_a_small_letter() -> None:
+    wrapped = read("Released under the terms\nof the MIT license")
+    assert (wrapped.training, wrapped.unread) == (LicencePermission.PERMITTED, ())
 
 
 @pytest.mark.parametrize("bullet", [*BULLETS[:5], *BULLETS[6:]])
