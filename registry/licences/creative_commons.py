@@ -163,12 +163,14 @@ PORTS = frozenset(
 ONLY_WORDS = frozenset({"am", "at", "be", "co", "in", "is", "it", "my", "no"})
 """Codes that are words of English, too: version 4.0 has no ports, so they are words there."""
 VERSIONS = (None, "1.0", "2.0", "2.1", "2.5", "3.0", "4.0")
+_BRACKETED_SIGN = re.compile(r"[(\[][^\w()\[\]]*[+&][^\w()\[\]]*(?:[)\]]|$)")
+"""A sign of joining alone in brackets: nobody knows what it adds."""
 _SEVERAL = re.compile(r"[;!?]|\.\s|https?:|\b(?:and|or|und|oder|et|ou)\b")
 
 
 def creative_commons(words: str) -> LicenceTerms | None:
     """The terms of a Creative Commons licence, or None where the folded words name none."""
-    if not _LIKE(words) or _SEVERAL.search(words.replace("england and wales", "")):
+    if not _LIKE(words) or _SEVERAL.search(words.replace("england and wales", "")) or _BRACKETED_SIGN.search(words):
         return None
     spoken = _NOT_PORTED.sub(" ", words)
     for pattern, element in _SPELLED_OUT:

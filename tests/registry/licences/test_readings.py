@@ -296,6 +296,13 @@ def test_terms_that_stand_elsewhere_are_not_lost_where_another_statement_follows
     assert (found.training, found.unread) == (LicencePermission.UNCLEAR, (where,))
 
 
+@pytest.mark.parametrize("sign", ["(+)", "( + )", "[&]", "(+", "(*)"])
+@pytest.mark.parametrize("licence", ["CC-BY-4.0", "CC BY-SA 3.0", "MIT"])
+def test_a_sign_of_joining_alone_in_brackets_is_not_understood(licence: str, sign: str) -> None:
+    """It may stand for further terms."""
+    assert read(f"{licence} {sign}").training is LicencePermission.UNCLEAR
+
+
 def test_a_sentence_goes_on_in_a_line_that_begins_with_a_small_letter() -> None:
     wrapped = read("Released under the terms\nof the MIT license")
     assert (wrapped.training, wrapped.unread) == (LicencePermission.PERMITTED, ())
