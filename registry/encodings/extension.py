@@ -22,13 +22,14 @@ from registry.encodings.insertion import Drawn, DrawnSlots, add_encoding, plain_
 from registry.encodings.nested import places_within
 from registry.encodings.probes import probe_ids
 from registry.encodings.store import UnitCodes, load_codes, slots_of, stated_reason_for
-from registry.encodings.unit_works import BLOCK, UnitWorks, unit_works
+from registry.encodings.unit_works import UnitWorks, unit_works
 from registry.encodings.works import LAWFUL
 from registry.errors import CapacityError, NotFoundError, UsageError
 from registry.event_log.events import changing
 from registry.ids import content_id
 from registry.permissions.rule import Permission
 from registry.storage.database import Registry
+from registry.storage.row_groups import BLOCK
 from registry.storage.tables import Encoding, EncodingCodes
 
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from registry.encodings.codes import codes_of, decoys_available
 from registry.encodings.keys import FIRST_FORMAT
 from registry.encodings.nested import check_nested, draw_slots, places_within, slots_for
-from registry.encodings.unit_works import BLOCK, UnitWorks
+from registry.encodings.unit_works import UnitWorks
 from registry.encodings.works import left_out
 from registry.event_log.events import Change
 from registry.permissions.rule import Permission
 from registry.storage.current_rights import rights_within
+from registry.storage.row_groups import BLOCK
 from registry.storage.tables import Encoding, EncodingCodes
 
 

@@ -20,12 +20,10 @@ from registry.errors import NotFoundError
 from registry.permissions.rule import Permission
 from registry.storage.current_rights import attribute_names
 from registry.storage.results import number_of
-from registry.storage.row_groups import ROW_GROUP, blocks_of_works
+from registry.storage.row_groups import blocks_of_works
 from registry.storage.row_hash import digest_of_results
 
-BLOCK = 4 * ROW_GROUP
-"""Works, or units, that are read and written together."""
-NO_WORKS = pa.table({"asset_id": pa.array([], pa.int64())})
+_NO_WORKS = pa.table({"asset_id": pa.array([], pa.int64())})
 _NAMES = """
     CREATE OR REPLACE TEMP TABLE {0}_name AS
     SELECT row_number() OVER (ORDER BY label) - 1 AS number, key, label FROM (
@@ -55,7 +53,7 @@ class UnitWorks:
 
     def blocks(self) -> Iterator[tuple[int, int]]:
         """First and last id of works that are read together."""
-        return blocks_of_works(self.connection, BLOCK)
+        return blocks_of_works(self.connection)
 
     def unit_numbers(self) -> NDArray[np.int64]:
         """Shape (works,): the unit of each work, by asset id."""
@@ -161,9 +159,9 @@ def _state_names(
         f"WHERE asset_id BETWEEN $first AND $last AND {USABLE} AND list_contains($permissions, permission) "
         f"AND {key} IS NOT NULL AND {key} <> '' ORDER BY asset_id"
     )
-    connection.register("probes", NO_WORKS if probes is None else probes)
+    connection.register("probes", _NO_WORKS if probes is None else probes)
     verb = "CREATE OR REPLACE TEMP TABLE stated_name AS"
-    for first, last in blocks_of_works(connection, BLOCK):
+    for first, last in blocks_of_works(connection):
         values = {"first": first, "last": last, "permissions": [str(permission) for permission in permissions]}
         connection.execute(f"{verb} {query}", values)
         verb = "INSERT INTO stated_name"
@@ -189,7 +187,7 @@ def _take(
         f") AS known USING (asset_id) {names} ORDER BY asset_id"
     )
     taken = 0
-    for first, last in blocks_of_works(connection, BLOCK):
+    for first, last in blocks_of_works(connection):
         values = {"first": first, "last": last, "former": former}
         values |= {"number": first_unit + taken} if are_works else {}
         taken += int(connection.execute(query, values).fetchall()[0][0])

@@ -16,7 +16,7 @@ from registry.errors import NotFoundError, UsageError
 from registry.permissions.rule import FORBIDDEN, Permission
 from registry.storage.current_rights import ASSET_RIGHTS, column_expression
 from registry.storage.results import number_of
-from registry.storage.row_groups import ROW_GROUP, blocks_of_works
+from registry.storage.row_groups import blocks_of_works
 
 UNIT_KINDS = ("asset", "rightsholder", "column")
 
@@ -36,7 +36,6 @@ OWNED = """
     FROM asset LEFT JOIN rightsholder ON rightsholder.id = rightsholder_id
 """
 """The columns of ``ASSET_RIGHTS`` that need no declarations."""
-_AT_ONCE = 4 * ROW_GROUP
 
 
 def unit_of(unit_kind: str, column: str | None) -> tuple[str, str]:
@@ -174,7 +173,7 @@ _ENCODED = "SELECT asset_id FROM unit_asset WHERE encoding_id = $encoding AND as
 def _counted(connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object]) -> dict[str, int]:
     """The sums of a query's counts by name, over blocks of works: no join holds all works."""
     found: Counter[str] = Counter()
-    for first, last in blocks_of_works(connection, _AT_ONCE):
+    for first, last in blocks_of_works(connection):
         for name, number in connection.execute(query, {**values, "first": first, "last": last}).fetchall():
             found[str(name)] += int(number)
     return dict(sorted(found.items()))

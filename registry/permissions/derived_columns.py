@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from registry.event_log.events import Change
 from registry.permissions.rule import EFFECTIVE
-from registry.storage.row_groups import ROW_GROUP, blocks_of_works
+from registry.storage.row_groups import blocks_of_works
 from registry.storage.selection import selected_by, selected_works
 
 # A verified row holds only what was verified; the declared row, even a newer one, has the rest.
@@ -110,10 +110,6 @@ def _recompute_captions(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-_AT_ONCE = 4 * ROW_GROUP
-"""Works that are compared together."""
-
-
 def find_stale(
     connection: duckdb.DuckDBPyConnection, asset_ids: Sequence[int] | NDArray[np.int64] | None = None
 ) -> list[int]:
@@ -125,7 +121,7 @@ def find_stale(
         with selected_works(connection, asset_ids):
             return _stale(connection)
     found: list[int] = []
-    for first, last in blocks_of_works(connection, _AT_ONCE):
+    for first, last in blocks_of_works(connection):
         with selected_by(connection, f"SELECT id FROM asset WHERE id BETWEEN {first} AND {last}"):  # noqa: S608 - numbers
             found += _stale(connection)
     return found

@@ -10,14 +10,12 @@ from registry.storage.results import number_of
 
 ROW_GROUP = 122_880
 """Rows that DuckDB stores together, and gives to one thread."""
+BLOCK = 4 * ROW_GROUP
+"""Works, or units, that are read and written together, so that memory does not grow with them."""
 
 
-def blocks_of_works(connection: duckdb.DuckDBPyConnection, rows: int | None) -> Iterator[tuple[int, int]]:
-    """First and last id of blocks of so many works, so that memory does not grow with the registry.
-
-    ``rows``: None: one block of all works. At least one block, without works if there are none.
-    """
+def blocks_of_works(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[int, int]]:
+    """First and last id of each block of works; one block without works if there are none."""
     last = max(0, number_of(connection, "SELECT coalesce(max(id), 0) FROM asset"))
-    size = rows or last + 1
-    for first in range(0, last + 1, size):
-        yield first, min(last, first + size - 1)
+    for first in range(0, last + 1, BLOCK):
+        yield first, min(last, first + BLOCK - 1)

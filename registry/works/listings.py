@@ -43,7 +43,7 @@ PAGE = 1_000
 """Works with texts fetched by one query."""
 
 
-EVERY = "true"
+_EVERY = "true"
 """SQL of a filter that selects every work."""
 
 
@@ -114,7 +114,7 @@ class WorksFilter:
         if self.probe is not None:
             terms.append(f"id {'' if self.probe else 'NOT '}IN (SELECT asset_id FROM encoding_probe)")  # noqa: S608 - a constant
             joined = True
-        return Conditions(" AND ".join(terms) or EVERY, values, joined)
+        return Conditions(" AND ".join(terms) or _EVERY, values, joined)
 
 
 def _or_shared(connection: duckdb.DuckDBPyConnection, rightsholders: str) -> str:
@@ -229,7 +229,7 @@ def works_reader(
                     # Chosen by their ids alone: rows with texts are sorted once, at the end.
                     ids, values = f"{ids} ORDER BY id LIMIT ? OFFSET ?", [*values, needed, skip]
                 rights = rights_within(within)
-                if conditions.sql != EVERY or skip or needed < count:
+                if conditions.sql != _EVERY or skip or needed < count:
                     rights += f" AND asset_id IN ({ids})"
                 query = _with_signs(rights, within) + " ORDER BY works.asset_id"
                 found = connection.execute(query, values).to_arrow_table()

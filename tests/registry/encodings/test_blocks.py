@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from registry.doctor import examine
-from registry.encodings import extension, insertion, unit_works, works
+from registry.encodings import extension, insertion
 from registry.encodings.extension import extend_encoding
 from registry.encodings.store import create_encoding, load_codes, load_units
 from registry.errors import NotFoundError
 from registry.ingest.owners.table import OwnerTable
+from registry.storage import row_groups
 from registry.storage.database import Registry
 from registry.storage.tables import Encoding
 from tests.support.works import NOW, register, write_csv, write_pictures
@@ -90,9 +91,8 @@ def test_where_blocks_end_changes_nothing(
 ) -> None:
     """Ids, codes, order of rows, seals, and what is left out: equal for every size of a block."""
     if size is not None:
-        for module in (unit_works, insertion, extension):
+        for module in (row_groups, insertion, extension):
             monkeypatch.setattr(module, "BLOCK", size)
-        monkeypatch.setattr(works, "_AT_ONCE", size)
     made = make_all(registry, grow)
     found = {"encodings": [(each.id, each.unit_count, each.left_out) for each in made], **rows_of(registry)}
     if not whole:

@@ -239,7 +239,7 @@ def test_what_is_current_is_what_follows_from_the_rows(rights: Rights, monkeypat
         connection.execute("UPDATE asset SET permission = 'permitted' WHERE id = ?", [works[1]])
         connection.execute("UPDATE asset SET rightsholder_id = NULL WHERE id = ?", [works[0]])
         for at_once in (1, 2, 1_000):
-            monkeypatch.setattr("registry.permissions.derived_columns._AT_ONCE", at_once)
+            monkeypatch.setattr("registry.storage.row_groups.BLOCK", at_once)
             assert find_stale(connection) == works[:2]
         assert recompute(Change(connection, "tests", NOW), works) == 1
         assert find_stale(connection) == []
