@@ -47,7 +47,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 from attribution.audit.record import AuditSettings, Subject
 from attribution.ensemble.serving import open_ensemble
@@ -63,6 +63,7 @@ from attribution.sampling.schedule import SamplerSettings
 from benchmarks.evidence.looks_compared import CANDIDATES, MIXED, USUAL, Row, decided, rankers_told, told
 from benchmarks.grades.finished_homes import DEFAULTS, THRESHOLDS, auditor_of, model_facts
 from benchmarks.grades.held_out_sizes import Bench, prepared
+from benchmarks.lds.rankers import Scored
 from benchmarks.record import conclude
 from registry.home import write_atomically
 from registry.outputs.grades import grade_of
@@ -122,25 +123,16 @@ def of_set(name: str, works: int, source: Path | None, members: Path, outputs: i
     def summed() -> list[SummedScores]:
         stored = Works(PixelRows(bench.found.works), np.arange(works), [str(work) for work in range(works)])
         shown = Images(bench.pixels, network.shape)
+        membership = bench.membership(bench.assignment)
         return [
-            SummedScores(
-                ranker.name,
-                tuple(ranker.scales),
-                over_members(dense_scores(ranker.prepare(shown, stored), works), bench.membership(bench.assignment)),
+            Scored(ranker.name, tuple(ranker.scales), dense_scores(ranker.prepare(shown, stored), works)).summed(
+                membership
             )
             for ranker in (PixelKernel(), Responsibilities(sampler))
         ]
 
     facts = {"works": works, "n": bench.ensemble.n, "members": "networks on pixels"}
     return Material(facts, outputs, predicted, test, summed)
-
-
-def over_members(
-    scores: Float64[np.ndarray, "scale image work"], seen: Bool[np.ndarray, "work member"]
-) -> Float64[np.ndarray, "scale image member"]:
-    """Sums of standardised scores over the works that each member saw."""
-    centred = scores - scores.mean(axis=2, keepdims=True)
-    return np.asarray(centred / np.maximum(scores.std(axis=2, keepdims=True), 1e-300) @ seen.astype(np.float64))
 
 
 def of_home(home: Path, outputs: int) -> Material:

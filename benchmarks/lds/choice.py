@@ -187,11 +187,7 @@ def _smaller(
 
 
 def _on_samples(ground: Ground, scored: dict[str, Scored]) -> dict[str, SummedScores]:
-    rows = ground.generated
-    return {
-        name: SummedScores(name, one.scales, one.standardised()[:, rows] @ ground.membership.astype(np.float64))
-        for name, one in scored.items()
-    }
+    return {name: one.summed(ground.membership, ground.generated) for name, one in scored.items()}
 
 
 def _on_works(ground: Ground, folder: Path) -> dict[str, SummedScores]:

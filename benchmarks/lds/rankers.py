@@ -67,6 +67,14 @@ class Scored:
         deviation = self.scores.std(axis=2, keepdims=True)
         return np.asarray((self.scores - self.scores.mean(axis=2, keepdims=True)) / np.maximum(deviation, 1e-300))
 
+    def summed(
+        self, membership: Bool[np.ndarray, "work member"], rows: Bool[np.ndarray, " query"] | None = None
+    ) -> SummedScores:
+        """Standardised scores of some queries (None: all), summed over the works of each member."""
+        scores = self.standardised()
+        scores = scores if rows is None else scores[:, rows]
+        return SummedScores(self.name, self.scales, scores @ membership.astype(np.float64))
+
 
 def ours(ground: Ground, folder: Path, weights: Path | None) -> list[Scored]:
     """Each of creditline's rankers at every scale; ``weights``: of MobileNetV2."""
@@ -91,10 +99,7 @@ def default_rankers(ground: Ground) -> list[Ranker]:
 def fused(parts: list[Scored], ground: Measured) -> tuple[Float64[np.ndarray, "query work"], Fusion]:
     """The fusion chosen by member-LDS on the ensemble's own samples, applied to every query."""
     rows = ground.generated
-    graded = [
-        SummedScores(part.name, part.scales, part.standardised()[:, rows] @ ground.membership.astype(np.float64))
-        for part in parts
-    ]
+    graded = [part.summed(ground.membership, rows) for part in parts]
     choice = fit_fusion(graded, ground.member_loss[rows])
     by_name = {part.name: part for part in parts}
     scores = np.zeros(parts[0].scores.shape[1:])

@@ -22,12 +22,11 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from attribution.denoisers.schedule import alpha_bars
-from attribution.ensemble.recipe import EnsembleSettings, Precision, TrainingSettings
-from attribution.images import ImageSettings, from_pixels
-from attribution.training.dataset import TrainingSet
+from attribution.ensemble.recipe import Precision, TrainingSettings
+from attribution.images import from_pixels
 from attribution.training.loop import TrainingRun
 from benchmarks.lds.data import cifar_pictures
-from benchmarks.members.training_speed import NETWORKS
+from benchmarks.members.training_speed import NETWORKS, run_on
 from benchmarks.record import conclude
 
 NETWORK = NETWORKS["32 px"]
@@ -98,18 +97,8 @@ def measure(works: Pixels, others: Pixels, members: int, steps: int) -> dict[str
 
 def trained(works: Pixels, rows: np.ndarray, member: int, steps: int, precision: Precision) -> TrainingRun:
     """A member after its last step."""
-    everything = TrainingSet(
-        pixels=works,
-        codes=np.full(len(works), 2**16 - 1, dtype=np.uint64),
-        labels=np.zeros(len(works), dtype=np.int64),
-        hashes=[f"{work:064x}" for work in range(len(works))],
-    )
-    settings = EnsembleSettings(
-        image=ImageSettings(size=NETWORK.size, channels=NETWORK.channels),
-        network=NETWORK,
-        training=TrainingSettings(steps=steps, learning_rate=RATE, precision=precision),
-    )
-    run = TrainingRun(settings, everything, rows, member, "cpu")
+    training = TrainingSettings(steps=steps, learning_rate=RATE, precision=precision)
+    run = run_on(works, rows, NETWORK, training, member)
     for _ in range(steps):
         run.advance()
     return run

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64, UInt8
 from torch.nn import functional
 
 from attribution.denoisers.libraries import diffusers
@@ -175,19 +176,27 @@ def pictures(kind: PixelUNet, count: int) -> np.ndarray:
 def product_run(
     kind: PixelUNet, member: int, count: int, batch: int = BATCH, precision: Precision = "float32"
 ) -> TrainingRun:
-    """The product's training of a member that sees all works."""
+    """The product's training of a member that sees all of so many random works."""
+    training = TrainingSettings(steps=10**9, batch_size=batch, learning_rate=1e-3, precision=precision)
+    return run_on(pictures(kind, count), np.arange(count), kind, training, member)
+
+
+def run_on(
+    pixels: UInt8[np.ndarray, "work height width channel"],
+    rows: Int64[np.ndarray, " work"],
+    kind: PixelUNet,
+    training: TrainingSettings,
+    member: int,
+) -> TrainingRun:
+    """The product's training of a member that sees some of the works."""
     works = TrainingSet(
-        pixels=pictures(kind, count),
-        codes=np.full(count, 2**16 - 1, dtype=np.uint64),
-        labels=np.zeros(count, dtype=np.int64),
-        hashes=[f"{work:064x}" for work in range(count)],
+        pixels=pixels,
+        codes=np.full(len(pixels), 2**16 - 1, dtype=np.uint64),
+        labels=np.zeros(len(pixels), dtype=np.int64),
+        hashes=[f"{work:064x}" for work in range(len(pixels))],
     )
-    settings = EnsembleSettings(
-        image=ImageSettings(size=kind.size, channels=kind.channels),
-        network=kind,
-        training=TrainingSettings(steps=10**9, batch_size=batch, learning_rate=1e-3, precision=precision),
-    )
-    return TrainingRun(settings, works, np.arange(count), member, "cpu")
+    image = ImageSettings(size=kind.size, channels=kind.channels)
+    return TrainingRun(EnsembleSettings(image=image, network=kind, training=training), works, rows, member, "cpu")
 
 
 def product_step(kind: PixelUNet, case: Case, number: int) -> Callable[[], object]:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attribution.ranking.rankers.fusion import SummedScores
-from benchmarks.evidence.looks import over_members
 from benchmarks.evidence.looks_compared import CANDIDATES, USUAL, Row, beside, decided, rankers_told, told
+from benchmarks.lds.rankers import Scored
 
 PLANS = (USUAL, *(f"{few} looks" for few in CANDIDATES))
 
@@ -92,7 +91,7 @@ def test_rankers_are_graded_under_each_plan() -> None:
     """Losses that follow what members saw grade at 1, whatever the scale of the scores."""
     rng = np.random.default_rng(0)
     seen = rng.random((20, 8)) < 0.5
-    summed = SummedScores("pixels", (0.1,), over_members(rng.normal(size=(1, 6, 20)), seen))
+    summed = Scored("pixels", (0.1,), rng.normal(size=(1, 6, 20))).summed(seen)
     losses = -summed.seen[0]
     rows = [
         {"output": number, "rows": {}, "null": {}, "loss": {USUAL: [mine.tolist(), (3.0 * mine + 1.0).tolist()]}}

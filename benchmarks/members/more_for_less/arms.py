@@ -24,7 +24,7 @@ from attribution.denoisers.space import Condition
 from attribution.ensemble.recipe import TrainingSettings
 from attribution.images import from_pixels
 from benchmarks.lds.data import HELD_OUT, WORKS, Material, material
-from benchmarks.lds.ground_truth import random_halves
+from benchmarks.lds.ground_truth import models_of, random_halves
 from benchmarks.lds.models import PLAIN, TOGETHER, Stack, Variation, train_stack
 from benchmarks.record import interleaved_medians
 from benchmarks.shares.truth import Stacked
@@ -217,14 +217,7 @@ class Studied:
 
     def models_of_halves(self, name: str, count: int, subsets: int, seed: int) -> Stack:
         """Models of random halves, trained by the plain recipe, and in no arm."""
-        rows = random_halves(len(self.found.works), count, subsets)
-        training = replace(self.found.training, seed=seed)
-        parts = []
-        for start in range(0, count, TOGETHER):
-            path = self.folder / f"{name}-{seed}-{start:02d}.safetensors"
-            some = rows[start : start + TOGETHER]
-            parts.append(self._stack(path, self.found.images(), some, training, PLAIN)[0])
-        return Stack({key: torch.cat([part[key][:, -1] for part in parts]) for key in parts[0]}, self.found.network)
+        return models_of(self.found, self.folder, name, random_halves(len(self.found.works), count, subsets), seed)
 
     def _stack(
         self,
