@@ -75,7 +75,10 @@ class SamplerSettings:
         if self.serve not in get_args(Serve):
             raise UsageError(f"unknown way to serve {self.serve!r}: choose one of {', '.join(get_args(Serve))}")
         if self.looks and (self.looks % 2 or not FEWEST_LOOKS <= self.looks <= MOST_LOOKS):
-            raise UsageError(f"{self.looks} looks: choose an even number between {FEWEST_LOOKS} and {MOST_LOOKS}")
+            raise UsageError(
+                f"{self.looks} looks: choose an even number between {FEWEST_LOOKS} and {MOST_LOOKS}, "
+                "or 0: pairs at every second step"
+            )
         check_schedule(self)
         if not 1 <= self.steps <= self.train_steps:
             raise UsageError(
